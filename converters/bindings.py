@@ -1,0 +1,166 @@
+"""Bindings: which constant of an exported graph holds which parameter. Found by content.
+
+Exporters rename, transpose, cut and scale constants as they like, so names prove nothing. Where
+two parameters hold the same values (norms that are all ones, biases that are all zeros), content
+proves nothing either: those get stand-in values, each unlike any other, while the graph is
+exported, and the real values are written through the bindings afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.audit.records import Role, Transform
+from edgekit.errors import UnboundConstantError
+
+Floats = npt.NDArray[np.float32]
+
+#: float constants below this are numbers of the graph (epsilons, 1/sqrt(2)), not weights
+SMALL_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One constant of a float graph.
+
+    Attributes:
+      constant: initializer name (ONNX) or buffer number (TFLite).
+      parameter: name in the source.
+      transform: parameter -> constant.
+      role: what the graph does with it.
+    """
+
+    constant: str | int
+    parameter: str
+    transform: Transform
+    role: Role
+
+
+@contextmanager
+def distinct_parameters(module: Any) -> Iterator[dict[str, Floats]]:
+    """Give repeated or constant parameters stand-in values while a graph is exported.
+
+    Args:
+      module: the torch model whose parameters are bound.
+    Yields:
+      name -> the float32 values that the exported graph will hold.
+    """
+    import torch
+
+    values: dict[str, Floats] = {}
+    replaced: list[tuple[Any, Any]] = []
+    seen_content: set[bytes] = set()
+    seen_storage: set[int] = set()
+    for number, (name, parameter) in enumerate(module.named_parameters(remove_duplicate=False)):
+        if parameter.data_ptr() in seen_storage:
+            continue
+        seen_storage.add(parameter.data_ptr())
+        value = parameter.detach().numpy()
+        # a transpose or a slice that repeats is as ambiguous as the whole: sorted values tell
+        key = _digest(np.sort(value, axis=None))
+        if key in seen_content or value.size < 2 or value.min() == value.max():
+            rng = np.random.Generator(np.random.PCG64(number))
+            value = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
+            replaced.append((parameter, parameter.data))
+            # tied parameters are one object, so this reaches every name
+            parameter.data = torch.from_numpy(value)
+        seen_content.add(key)
+        values[name] = value
+    try:
+        yield values
+    finally:
+        for parameter, data in replaced:
+            parameter.data = data
+
+
+def bind(
+    constants: Iterable[tuple[str | int, Floats]], values: Mapping[str, Floats]
+) -> dict[str | int, tuple[str, Transform]]:
+    """Find the parameter behind each float constant.
+
+    Args:
+      constants: id and float32 value of every float constant of the graph.
+      values: parameter name -> the values it had during export.
+    Returns:
+      constant id -> (parameter name, transform); constants below 1 KB may be left out.
+    Raises:
+      UnboundConstantError: a constant of 1 KB or more belongs to no parameter.
+    """
+    index = _Index(values)
+    found: dict[str | int, tuple[str, Transform]] = {}
+    for name, value in constants:
+        match = index.find(value)
+        if match is not None:
+            found[name] = match
+        elif value.nbytes >= SMALL_BYTES:
+            raise UnboundConstantError(
+                f"constant {name!r} {tuple(value.shape)} of the exported graph belongs to no "
+                "parameter of the source.",
+                "please report the architecture; its weights cannot be proven.",
+            )
+    return found
+
+
+class _Index:
+    """Parameters by content."""
+
+    def __init__(self, values: Mapping[str, Floats]) -> None:
+        self._values = values
+        self._whole: dict[bytes, tuple[str, Transform]] = {}
+        self._rows: dict[bytes, tuple[str, int]] = {}
+        for name, value in values.items():
+            if value.ndim == 2:
+                self._whole.setdefault(_digest(value.T), (name, Transform("transpose")))
+            self._whole[_digest(value)] = (name, Transform())
+
+    def find(self, value: Floats) -> tuple[str, Transform] | None:
+        if value.size < 2:
+            return None
+        return self._whole.get(_digest(value)) or self._find_rows(value) or self._find_scaled(value)
+
+    def _find_rows(self, value: Floats) -> tuple[str, Transform] | None:
+        """A run of rows of a table, with or without leading axes of size 1."""
+        if value.ndim < 2:
+            return None
+        rows = value.reshape(-1, value.shape[-1])
+        if not self._rows:
+            for name, table in self._values.items():
+                if table.ndim == 2:
+                    for i, row in enumerate(table):
+                        self._rows.setdefault(_digest(row), (name, i))
+        hit = self._rows.get(_digest(rows[0]))
+        if hit is None:
+            return None
+        name, start = hit
+        stop = start + len(rows)
+        if not np.array_equal(self._values[name][start:stop], rows):
+            return None
+        return name, Transform("rows", start, stop)
+
+    def _find_scaled(self, value: Floats) -> tuple[str, Transform] | None:
+        """A parameter times one number that the exporter folded in."""
+        for name, parameter in self._values.items():
+            for layout in ("identity", "transpose"):
+                other = parameter if layout == "identity" else parameter.T
+                if other.shape != np.squeeze(value).shape or parameter.ndim > 2:
+                    continue
+                squeezed = np.squeeze(value)
+                place = np.unravel_index(int(np.abs(other).argmax()), other.shape)
+                factor = float(squeezed[place]) / float(other[place] or 1)
+                if factor and np.allclose(squeezed, other * factor, rtol=3e-6, atol=1e-12):
+                    return name, Transform(layout, factor=factor)  # type: ignore[arg-type]
+        return None
+
+
+def _digest(value: npt.NDArray[Any]) -> bytes:
+    """Content of an array, axes of size 1 aside."""
+    squeezed = np.ascontiguousarray(np.squeeze(value))
+    head = repr((squeezed.shape, str(squeezed.dtype))).encode()
+    return hashlib.blake2b(head + squeezed.tobytes(), digest_size=16).digest()

@@ -1,0 +1,92 @@
+"""Attention for export, through transformers' AttentionInterface.
+
+``ONNX``: the whole of attention stays one com.microsoft MultiHeadAttention node. It is a
+placeholder that computes nothing: only for ``torch.onnx.export``.
+``TFLITE``: the usual product with one *finite* additive mask, made once. An infinite mask gives NaN
+in rows that are masked as a whole, and nested selects that the delegate does not take.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ONNX = "edgekit_onnx"
+TFLITE = "edgekit_tflite"
+
+#: what a masked score gets: finite, and far below any real score
+MASKED = -1e9
+
+
+@cache
+def register() -> None:
+    """Make both implementations known to transformers; more than once does nothing."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(ONNX, _whole_attention)
+    AttentionMaskInterface.register(ONNX, _keep_mask)
+    AttentionInterface.register(TFLITE, _finite_attention)
+    AttentionMaskInterface.register(TFLITE, _additive_mask)
+
+
+def _keep_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
+    return attention_mask
+
+
+def _additive_mask(
+    *args: Any, attention_mask: Tensor | None = None, **kwargs: Any
+) -> Tensor | None:
+    if attention_mask is None:
+        return None
+    return ((1.0 - attention_mask.to(torch.float32)) * MASKED)[:, None, None, :]
+
+
+def _whole_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    batch, heads, length, size = query.shape
+    flat = [t.transpose(1, 2).reshape(t.shape[0], t.shape[2], -1) for t in (query, key, value)]
+    padding = bias = None
+    if attention_mask is not None and attention_mask.dim() == 2:
+        padding = attention_mask.to(torch.int32)
+    else:
+        bias = attention_mask
+    width = heads * value.shape[-1]
+    out = torch.onnx.ops.symbolic(
+        "com.microsoft::MultiHeadAttention",
+        [*flat, None, padding, bias],
+        attrs={
+            "num_heads": heads,
+            "scale": float(scaling if scaling is not None else size**-0.5),
+            # the default of -10000 leaves traces of padding in padded batches
+            "mask_filter_value": -3e38,
+        },
+        dtype=query.dtype,
+        shape=(batch, length, width),
+        version=1,
+    )
+    return out.view(batch, length, heads, value.shape[-1]), None
+
+
+def _finite_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    out = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=attention_mask, scale=scaling
+    )
+    return out.transpose(1, 2).contiguous(), None

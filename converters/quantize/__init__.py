@@ -1,0 +1,1 @@
+"""Quantization: methods, calibration statistics, equalization, plan (recipe -> grid per tensor)."""

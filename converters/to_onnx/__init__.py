@@ -1,0 +1,1 @@
+"""ONNX: float graph and bindings; writer of quantized files."""

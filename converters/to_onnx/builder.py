@@ -1,0 +1,60 @@
+"""Adding nodes and constants to a graph, with names that depend on nothing but their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+from onnx_ir.convenience import replace_all_uses_with
+
+from edgekit.converters.to_onnx.fuse import remove_unused
+
+
+class Builder:
+    """Edits one graph."""
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self.graph = graph
+        self._count = 0
+
+    def constant(self, name: str, array: npt.NDArray[Any]) -> ir.Value:
+        """An initializer; the one of that name when it is there already."""
+        if name in self.graph.initializers:
+            return self.graph.initializers[name]
+        value = ir.val(name, const_value=ir.tensor(np.ascontiguousarray(array), name=name))
+        self.graph.register_initializer(value)
+        return value
+
+    def op(
+        self,
+        before: ir.Node,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        domain: str = "",
+        **attributes: Any,
+    ) -> ir.Value:
+        """A node with one output, put in front of another node."""
+        self._count += 1
+        node = ir.node(op_type, inputs, attributes, domain=domain, name=f"e{self._count}")
+        node.outputs[0].name = f"e{self._count}"
+        self.graph.insert_before(before, node)
+        return node.outputs[0]
+
+    def before_users(
+        self, value: ir.Value, op_type: str, inputs: Sequence[ir.Value], **attributes: Any
+    ) -> ir.Value:
+        """A node in front of all users of ``value``, whose place its output takes."""
+        users = {use.node for use in value.uses()}
+        first = next(node for node in self.graph if node in users)
+        out = self.op(first, op_type, inputs, **attributes)
+        replace_all_uses_with(value, out)
+        return out
+
+    def finish(self) -> None:
+        """Drop what is not read any more and number the nodes."""
+        remove_unused(self.graph)
+        for number, node in enumerate(self.graph):
+            node.name = f"n{number}"

@@ -1,0 +1,1 @@
+"""TFLite: float graph and bindings; writer of quantized files."""

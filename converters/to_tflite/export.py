@@ -1,0 +1,175 @@
+"""litert-torch with one signature per bucket, then our own clean-up, then bindings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.audit.records import Role
+from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.converters.bindings import SMALL_BYTES, Binding, bind, distinct_parameters
+from edgekit.converters.float_model import FloatGraph
+from edgekit.converters.modules import attention
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.to_onnx.export import quiet_exporter
+from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
+from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
+from edgekit.errors import UnsupportedError
+from edgekit.runtime.tflite_session import quiet_native_log, signature_name
+
+#: argument of the traced module that holds the parameters kept apart
+FREE = "free"
+
+
+def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
+    """Export a checkpoint in float32 with a signature for each of the contract's buckets.
+
+    Args:
+      checkpoint: with a torch module.
+      path: where the float graph is written.
+    Raises:
+      UnsupportedError: the exporter fails on this architecture.
+    """
+    kept_apart = norm_parameters(checkpoint.attention)
+    with (
+        distinct_parameters(checkpoint.attention) as values,
+        checkpoint.using_attention(attention.TFLITE),
+    ):
+        model = _trace(checkpoint, kept_apart)
+    buffers = Flatbuffer(model)
+    inputs_to_constants(buffers, kept_apart, values)
+    _clean(buffers, checkpoint.contract.outputs[0].name)
+    bound = bind(_float_constants(buffers), values)
+    bound = cut_tables_to_lookups(buffers, bound, values)
+    bindings = tuple(
+        Binding(buffer, name, transform, _role(buffers, int(buffer)))
+        for buffer, (name, transform) in sorted(bound.items(), key=lambda item: int(item[0]))
+    )
+    path.write_bytes(pack_model(model))
+    used = {binding.parameter for binding in bindings}
+    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)))
+
+
+def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
+    """The converted model, parsed; parameters ``kept_apart`` are inputs of it."""
+    os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
+    with quiet_exporter(), quiet_native_log():
+        import litert_torch
+        import torch
+
+        from edgekit.converters.modules.free_parameters import FreeParameters
+
+        module = FreeParameters(checkpoint.module, checkpoint.attention, kept_apart).eval()
+        converter = litert_torch
+        for bucket in checkpoint.contract.buckets:
+            # all inputs differ, as in the ONNX export
+            sample = {
+                name: torch.full((1, bucket), i % 2, dtype=torch.int32)
+                for i, name in enumerate(checkpoint.contract.input_names)
+            }
+            sample["input_ids"] = (torch.arange(bucket, dtype=torch.int32) % 7)[None]
+            converter = converter.signature(
+                signature_name("main", bucket),
+                module,
+                sample_kwargs={"inputs": sample, FREE: module.free_values()},
+            )
+        try:
+            with torch.no_grad():
+                edge_model = converter.convert()
+        except Exception as error:  # the converter raises whatever tracing and lowering meet
+            raise UnsupportedError(
+                f"{checkpoint.contract.architecture} cannot be exported to TFLite: "
+                f"{(str(error).strip() or type(error).__name__).splitlines()[0]}.",
+                "export with --target onnx alone.",
+            ) from error
+        with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+            raw = Path(scratch) / "raw.tflite"
+            edge_model.export(str(raw))
+            return parse(raw)
+
+
+def norm_parameters(model: Any) -> list[str]:
+    """Names of all weights and biases of norms.
+
+    LiteRT's converter folds a norm's weight and bias into the matrices behind it, also where
+    other operators read the norm too. The folded matrices are not the source's any more, and they
+    quantize worse. A constant that is an *input* while the model is converted cannot be folded.
+    """
+    return [
+        f"{name}.{child}" if name else child
+        for name, module in model.named_modules()
+        if type(module).__name__.endswith("Norm")
+        for child, _ in module.named_parameters(recurse=False)
+    ]
+
+
+def inputs_to_constants(
+    buffers: Flatbuffer, names: Sequence[str], values: Mapping[str, Any]
+) -> None:
+    """Turn the inputs that stand for parameters into shared constants."""
+    numbers = {name: buffers.add_buffer(values[name].tobytes()) for name in names}
+    for signature in buffers.model.signatureDefs:
+        graph = buffers.model.subgraphs[signature.subgraphIndex]
+        left = []
+        for entry in signature.inputs:
+            name = entry.name.decode()
+            if name.startswith(f"{FREE}_"):
+                parameter = names[int(name.rpartition("_")[2])]
+                graph.tensors[entry.tensorIndex].buffer = numbers[parameter]
+                graph.inputs = [i for i in graph.inputs if int(i) != entry.tensorIndex]
+            else:
+                entry.name = name.removeprefix("inputs_").encode()
+                left.append(entry)
+        signature.inputs = left
+
+
+def _clean(buffers: Flatbuffer, output: str) -> None:
+    """Give outputs their names, drop inner ones (they hold whole Python module paths)."""
+    model = buffers.model
+    model.description = b"edgekit"
+    for graph in model.subgraphs:
+        graph.name = b""
+        for tensor in graph.tensors:
+            tensor.name = b""
+    for signature in model.signatureDefs:
+        graph = model.subgraphs[signature.subgraphIndex]
+        signature.outputs[0].name = output.encode()
+        # the runtime lists inputs by tensor name in places
+        for entry in (*signature.inputs, *signature.outputs):
+            graph.tensors[entry.tensorIndex].name = entry.name
+    # what the converter says of itself is neither true of our file nor needed to run it
+    model.metadata = []
+    model.metadataBuffer = None
+
+
+def _float_constants(buffers: Flatbuffer) -> Iterable[tuple[str | int, Any]]:
+    done = set()
+    for graph in buffers.model.subgraphs:
+        for tensor in graph.tensors:
+            data = buffers.data(tensor.buffer)
+            is_float = tensor.type == buffers.schema.TensorType.FLOAT32
+            if not is_float or tensor.buffer in done or len(data) < min(8, SMALL_BYTES):
+                continue
+            done.add(tensor.buffer)
+            shape = [int(n) for n in tensor.shape]
+            yield tensor.buffer, np.frombuffer(data, np.float32).reshape(shape)
+
+
+def _role(buffers: Flatbuffer, buffer: int) -> Role:
+    """What the graph does with a constant."""
+    kinds = set()
+    shape: list[int] = []
+    for graph, index in buffers.tensors_of(buffer):
+        shape = [int(n) for n in graph.tensors[index].shape]
+        kinds |= {
+            (buffers.op_name(operator), position)
+            for operator, position in buffers.readers(graph, index)
+        }
+    if sum(1 for n in shape if n != 1) < 2:
+        return "vector"
+    return "matrix" if ("FULLY_CONNECTED", 1) in kinds else "table"

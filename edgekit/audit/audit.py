@@ -1,0 +1,132 @@
+"""The audit: every tensor type as the recipe says, no silent float fallback, the right weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.audit.onnx_file import OnnxFile
+from edgekit.audit.records import FileAudit, StoredTensor, TensorRecord
+from edgekit.audit.sketch import LIMIT_MAX, LIMIT_RMS, Sketch, deviations
+from edgekit.audit.tflite_file import TfliteFile
+from edgekit.errors import ArtifactError
+from edgekit.recipe import Grid, Recipe
+from edgekit.runtime.session import target_of
+
+#: delegate partitions per signature above which a TFLite file is told to run in pieces
+MANY_PARTITIONS = 3
+
+
+def open_file(path: Path) -> OnnxFile | TfliteFile:
+    """Parse an exported file.
+
+    Raises:
+      ArtifactError: the file is damaged.
+      MissingExtraError: the package that reads it is not installed.
+    """
+    return OnnxFile(path) if target_of(path) == "onnx" else TfliteFile(path)
+
+
+def audit_file(
+    path: Path,
+    recipe: Recipe,
+    stored: Sequence[StoredTensor],
+    sketches: Mapping[str, Sketch] | None = None,
+    fingerprint: str | None = None,
+    count_partitions: bool = True,
+) -> FileAudit:
+    """Read a written file and hold it against its recipe and its source.
+
+    Args:
+      path: the file.
+      recipe: what it claims to be.
+      stored: where its weights are said to lie.
+      sketches: of the source's parameters; without them weights are not compared.
+      fingerprint: of the graph at export; None at export itself.
+      count_partitions: run the TFLite delegate to count its partitions.
+    Returns:
+      the findings; ``problems`` is empty for a good file.
+    Raises:
+      ArtifactError: the file cannot be parsed at all.
+    """
+    file = open_file(path)
+    tensors = list(stored)
+    problems = [f"{name}: float constant that no parameter accounts for"
+                for name in file.unlisted_floats(tensors)]  # fmt: skip
+    problems += [f"{name}: stored weights that the graph does not read"
+                 for name in file.unused(tensors)]  # fmt: skip
+    records = []
+    for tensor in tensors:
+        try:
+            record = _inspect(file, tensor, sketches)
+        except (ArtifactError, ValueError, KeyError, IndexError) as error:
+            problems.append(f"{tensor.parameter}: {str(error).splitlines()[0]}")
+            continue
+        records.append(record)
+        problems += _judge(record, expected_dtype(recipe, tensor))
+    found = file.fingerprint(tensors)
+    if fingerprint is not None and found != fingerprint:
+        problems.append("graph: operators, attributes or small constants differ from the export's")
+    counts, outside = file.partitions() if count_partitions else ({}, {})
+    weights = sum(int(np.prod(r.shape)) for r in records)
+    return FileAudit(
+        operators=file.operators(),
+        tensors=tuple(records),
+        effective_bits=sum(r.stored_bits for r in records) / max(1, weights),
+        fingerprint=found,
+        runtime=file.runtime(),
+        partitions=counts,
+        outside=outside,
+        problems=tuple(problems),
+    )
+
+
+def expected_dtype(recipe: Recipe, tensor: StoredTensor) -> str:
+    """The type in which the recipe wants that parameter stored."""
+    if tensor.role == "vector":
+        return "float32"
+    wanted = recipe.embeddings if tensor.role == "table" else recipe.weights
+    if isinstance(wanted, Grid):
+        return tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
+    return {"fp32": "float32", "fp16": "float16"}[wanted]
+
+
+def _inspect(
+    file: OnnxFile | TfliteFile, tensor: StoredTensor, sketches: Mapping[str, Sketch] | None
+) -> TensorRecord:
+    found = file.contents(tensor)
+    rms = largest = None
+    if sketches is not None:
+        if tensor.parameter not in sketches:
+            raise ArtifactError(f"no sketch of {tensor.parameter} in golden.npz", "")
+        apart = deviations(sketches[tensor.parameter], tensor, found)
+        rms, largest = float(np.sqrt(np.mean(np.square(apart)))), float(apart.max(initial=0.0))
+    return TensorRecord(
+        parameter=tensor.parameter,
+        role=tensor.role,
+        shape=found.values.shape,
+        dtype=found.dtype,
+        bits=tensor.bits,
+        stored_bits=found.stored_bits,
+        deviation_rms=rms,
+        deviation_max=largest,
+    )
+
+
+def _judge(record: TensorRecord, expected: str) -> list[str]:
+    problems = []
+    if record.dtype != expected:
+        problems.append(
+            f"{record.parameter}: stored as {record.dtype}, the recipe says {expected}"
+        )
+    if record.deviation_max is not None and record.deviation_rms is not None:
+        bad = not (record.deviation_max <= LIMIT_MAX and record.deviation_rms <= LIMIT_RMS)
+        if bad:  # also true for NaN
+            problems.append(
+                f"{record.parameter}: weights differ from the source's by up to "
+                f"{record.deviation_max:.1f} times the rounding noise (limit {LIMIT_MAX:g}; "
+                f"rms {record.deviation_rms:.2f}, limit {LIMIT_RMS:g})"
+            )
+    return problems

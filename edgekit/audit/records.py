@@ -1,0 +1,162 @@
+"""The audit's data: where a parameter lies in a file, and what was found there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Role = Literal["matrix", "table", "vector"]
+Layout = Literal["identity", "transpose", "rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How a constant of a file follows from a parameter of the source.
+
+    Attributes:
+      layout: the same, the transpose, or a run of rows (a position table that was cut).
+      start, stop: the rows for ``layout="rows"``.
+      factor: a number that the exporter folded in (attention's 1/sqrt(d), say).
+    """
+
+    layout: Layout = "identity"
+    start: int = 0
+    stop: int | None = None
+    factor: float = 1.0
+
+    def apply(self, parameter: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The constant, float32, in the file's layout (extra axes of size 1 aside)."""
+        value = parameter
+        if self.layout == "transpose":
+            value = value.T
+        elif self.layout == "rows":
+            value = value[self.start : self.stop]
+        if self.factor != 1.0:
+            value = value * np.float32(self.factor)
+        return np.ascontiguousarray(value)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """One parameter of the source inside one file.
+
+    Attributes:
+      parameter: its name in the source.
+      shape: of the parameter.
+      role: "matrix" (multiplied), "table" (looked up) or "vector" (bias, norm).
+      transform: parameter -> constant.
+      dtype: of the stored values: "float32", "float16", "int8", "int4", ...
+      bits: per stored value.
+      group: inputs per scale, None for floats.
+      where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier".
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    role: Role
+    transform: Transform
+    dtype: str
+    bits: int
+    where: Mapping[str, str | int]
+    group: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the manifest; defaults are left out."""
+        data = asdict(self)
+        default = asdict(Transform())
+        data["transform"] = {k: v for k, v in asdict(self.transform).items() if v != default[k]}
+        data["where"] = dict(self.where)
+        return {k: v for k, v in data.items() if v not in ({}, None)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> StoredTensor:
+        """Read what ``to_json`` wrote."""
+        return StoredTensor(
+            parameter=str(data["parameter"]),
+            shape=tuple(int(n) for n in data["shape"]),
+            role=data["role"],
+            transform=Transform(**data.get("transform", {})),
+            dtype=str(data["dtype"]),
+            bits=int(data["bits"]),
+            where=dict(data["where"]),
+            group=data.get("group"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a reader found for one StoredTensor, in the parameter's orientation.
+
+    Attributes:
+      values: float32, the weights that the file stands for (factor undone).
+      noise: float32, the standard deviation that storing each value may add.
+      dtype: of the stored values.
+      stored_bits: values and their scales together.
+    """
+
+    values: npt.NDArray[np.float32]
+    noise: npt.NDArray[np.float32]
+    dtype: str
+    stored_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """One weight of a file as the audit reports it."""
+
+    parameter: str
+    role: Role
+    shape: tuple[int, ...]
+    dtype: str
+    bits: int
+    stored_bits: int
+    #: distance of the weights from the source's, in standard deviations of the storage noise:
+    #: root mean square and largest over rows and columns; None without sketches
+    deviation_rms: float | None = None
+    deviation_max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileAudit:
+    """What was found in a file.
+
+    Attributes:
+      operators: operator name -> count, over all signatures.
+      tensors: the weights.
+      effective_bits: stored bits of all weights, scales included, per weight.
+      fingerprint: sha256 of the graph without its weights.
+      partitions: XNNPACK partitions by signature (TFLite; empty elsewhere).
+      outside: operators that the delegate did not take, by signature.
+      runtime: what the file needs: runtime, oldest version, operator sets.
+      problems: everything that is not as the recipe says; empty for a good file.
+    """
+
+    operators: dict[str, int]
+    tensors: tuple[TensorRecord, ...]
+    effective_bits: float
+    fingerprint: str
+    runtime: dict[str, Any]
+    partitions: dict[str, int] = field(default_factory=dict)
+    outside: dict[str, dict[str, int]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the manifest: counts instead of the tensors."""
+        kinds: dict[str, int] = {}
+        for record in self.tensors:
+            key = f"{record.role}:{record.dtype}"
+            kinds[key] = kinds.get(key, 0) + 1
+        return {
+            "operators": self.operators,
+            "tensor_types": kinds,
+            "effective_bits": round(self.effective_bits, 4),
+            "fingerprint": self.fingerprint,
+            "partitions": self.partitions,
+            "outside": self.outside,
+            "runtime": self.runtime,
+            "problems": list(self.problems),
+        }

@@ -1,0 +1,119 @@
+"""Weight sketches: proof that a file holds the source's weights, without the source.
+
+For every parameter W the folder keeps two projections, ``W @ d`` and ``d' @ W``, with fixed vectors
+d of +1 and -1 (Johnson-Lindenstrauss in one dimension per row and column). A file's dequantized
+weights must give the same projections within the noise that their own grid adds: rounding moves
+each weight by at most half a step, so a row of n weights moves by about sqrt(n / 12) steps. A
+swapped row, a scale that is 10 % off, a transposed or stale matrix moves by many times that,
+although the model's outputs may hardly show it. Vectors (biases, norms) are kept whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.audit.records import Contents, StoredTensor
+from edgekit.errors import ArtifactError
+
+Floats = npt.NDArray[np.float32]
+
+#: Largest projection error of one row or column, in standard deviations of the storage noise.
+#: Rounding errors are bounded and nearly independent, so a row's sum is close to normal; over
+#: 100,000 rows the largest is about 4.4. docs/checks.md has what was measured.
+LIMIT_MAX = 7.0
+#: Root mean square over all rows and columns; 1.0 is expected of plain rounding.
+LIMIT_RMS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Projections of one parameter seen as a matrix [rows, cols].
+
+    Attributes:
+      rows: float32 [rows], ``W @ d``.
+      cols: float32 [cols], ``d' @ W``.
+    """
+
+    rows: Floats
+    cols: Floats
+
+
+def signs(n: int) -> Floats:
+    """The fixed vector of +1 and -1 of length n (from PCG64's raw stream, seeded by n)."""
+    raw = np.random.PCG64(n).random_raw(n)
+    return np.where(raw & np.uint64(1 << 40), np.float32(1), np.float32(-1))
+
+
+def as_matrix(value: Floats) -> Floats:
+    """A parameter as [rows, cols]: vectors become one row, higher axes join the columns."""
+    return value.reshape(1, -1) if value.ndim < 2 else value.reshape(value.shape[0], -1)
+
+
+def make_sketch(value: Floats) -> Sketch:
+    """Sketch a float32 parameter of any shape."""
+    matrix = as_matrix(value).astype(np.float64)
+    rows, cols = matrix.shape
+    return Sketch(
+        (matrix @ signs(cols)).astype(np.float32), (signs(rows) @ matrix).astype(np.float32)
+    )
+
+
+def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Floats:
+    """How far a file's weights are from the source's, per row and column.
+
+    Args:
+      expected: sketch of the whole parameter.
+      stored: says which rows the file holds.
+      found: the file's weights and their storage noise, in the parameter's orientation.
+    Returns:
+      float32 [rows held + cols], in standard deviations; columns only when all rows are held.
+    """
+    matrix, noise = as_matrix(found.values), as_matrix(found.noise)
+    got = make_sketch(matrix)
+    part = slice(stored.transform.start, stored.transform.stop)
+    whole = stored.transform.layout != "rows"
+    rows = expected.rows if whole else expected.rows[part]
+    if rows.shape != got.rows.shape or expected.cols.shape != got.cols.shape:
+        raise ArtifactError(
+            f"weights of {stored.parameter} have shape {matrix.shape}, not the source's.", ""
+        )
+    variance = np.square(noise, dtype=np.float64)
+    # float32 keeps 24 bits of a projection: its own rounding is part of the noise
+    rounding = np.float64(2.0**-23)
+    row_noise = np.sqrt(variance.sum(axis=1)) + rounding * np.abs(rows) + 1e-30
+    result = [np.abs(got.rows - rows) / row_noise]
+    if whole:
+        col_noise = np.sqrt(variance.sum(axis=0)) + rounding * np.abs(expected.cols) + 1e-30
+        result.append(np.abs(got.cols - expected.cols) / col_noise)
+    return np.concatenate(result).astype(np.float32)
+
+
+def to_arrays(sketches: Mapping[str, Sketch]) -> dict[str, npt.NDArray[np.generic]]:
+    """All sketches as four arrays for golden.npz."""
+    names = sorted(sketches)
+    return {
+        "sketch.names": np.array(names, dtype=np.str_),
+        "sketch.shapes": np.array(
+            [(sketches[n].rows.size, sketches[n].cols.size) for n in names], np.int64
+        ).reshape(-1, 2),
+        "sketch.rows": _join([sketches[n].rows for n in names]),
+        "sketch.cols": _join([sketches[n].cols for n in names]),
+    }
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Sketch]:
+    """Undo ``to_arrays``."""
+    shapes = np.asarray(arrays["sketch.shapes"], np.int64)
+    row_ends, col_ends = np.cumsum(shapes[:, 0]), np.cumsum(shapes[:, 1])
+    rows = np.split(np.asarray(arrays["sketch.rows"], np.float32), row_ends[:-1])
+    cols = np.split(np.asarray(arrays["sketch.cols"], np.float32), col_ends[:-1])
+    names = [str(n) for n in arrays["sketch.names"]]
+    return {n: Sketch(r, c) for n, r, c in zip(names, rows, cols, strict=True)}
+
+
+def _join(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -1,0 +1,286 @@
+"""Reading a .tflite file for the audit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.audit.onnx_file import SMALL_BYTES, float_noise
+from edgekit.audit.records import Contents, StoredTensor
+from edgekit.errors import ArtifactError, MissingExtraError
+from edgekit.qtensor import unpack
+
+#: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
+#: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
+OLDEST_RUNTIME = "2.1"
+
+METADATA_KEY = b"edgekit"
+
+
+def schema() -> Any:
+    """LiteRT's own flatbuffer classes."""
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError:
+        raise MissingExtraError("ai-edge-litert", "tflite", "looking into .tflite files") from None
+    return schema_py_generated
+
+
+def parse(path: Path) -> Any:
+    """The file as a ``ModelT``.
+
+    Raises:
+      ArtifactError: it is no TFLite flatbuffer, or cut off.
+    """
+    data = bytearray(path.read_bytes())
+    if data[4:8] != b"TFL3":
+        raise ArtifactError(f"'{path}' is not a TFLite file.", "export the model again.")
+    try:
+        return schema().ModelT.InitFromPackedBuf(data, 0)
+    except Exception as error:  # flatbuffers fails with whatever it meets beyond the end
+        raise ArtifactError(
+            f"'{path}' is damaged ({type(error).__name__}).", "export the model again."
+        ) from error
+
+
+def pack_model(model: Any) -> bytes:
+    """A ``ModelT`` as the bytes of a .tflite file."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class TfliteFile:
+    """A parsed .tflite file."""
+
+    target = "tflite"
+
+    def __init__(self, path: Path) -> None:
+        self._schema = schema()
+        self.path = path
+        self.model = parse(path)
+        self._op_names = _names(self._schema.BuiltinOperator)
+        self._type_names = {v: k.lower() for v, k in _names(self._schema.TensorType).items()}
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """edgekit's own entry, decoded."""
+        entries = {}
+        for entry in self.model.metadata or []:
+            if entry.name == METADATA_KEY:
+                data = self.model.buffers[entry.buffer].data
+                entries["edgekit"] = bytes(data).decode()
+        return entries
+
+    def op_name(self, operator: Any) -> str:
+        """Name of an operator, custom ones by their own."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        return code.customCode.decode() if code.customCode else self._op_names[number]
+
+    def operators(self) -> dict[str, int]:
+        """Operator -> count over all signatures."""
+        names = [self.op_name(o) for g in self.model.subgraphs for o in g.operators]
+        return dict(sorted(Counter(names).items()))
+
+    def runtime(self) -> dict[str, Any]:
+        """What the file needs."""
+        versions = {
+            self._op_names[max(c.builtinCode, c.deprecatedBuiltinCode)]: int(c.version)
+            for c in self.model.operatorCodes
+        }
+        return {"name": "ai-edge-litert", "oldest": OLDEST_RUNTIME, "opsets": versions}
+
+    def signatures(self) -> dict[str, dict[str, list[str]]]:
+        """Inputs and outputs of each signature as text."""
+        found = {}
+        for signature in self.model.signatureDefs or []:
+            graph = self.model.subgraphs[signature.subgraphIndex]
+            found[signature.signatureKey.decode()] = {
+                "inputs": [self._spec(graph, t) for t in signature.inputs],
+                "outputs": [self._spec(graph, t) for t in signature.outputs],
+            }
+        return found
+
+    def _spec(self, graph: Any, entry: Any) -> str:
+        tensor = graph.tensors[entry.tensorIndex]
+        shape = ", ".join(str(n) for n in tensor.shape)
+        return f"{entry.name.decode()}: {self._type_names[tensor.type]}[{shape}]"
+
+    def fingerprint(self, stored: list[StoredTensor]) -> str:
+        """sha256 of everything but the bytes of the stored weights and their scales."""
+        weights = {int(number) for tensor in stored for number in tensor.where.values()}
+        digest = hashlib.sha256()
+
+        def add(*parts: Any) -> None:
+            digest.update(repr(parts).encode())
+
+        for graph in self.model.subgraphs:
+            add([int(i) for i in graph.inputs], [int(i) for i in graph.outputs])
+            for tensor in graph.tensors:
+                shape = None if tensor.shape is None else [int(n) for n in tensor.shape]
+                add(tensor.type, shape)
+                if tensor.buffer in weights:
+                    add("weight", tensor.buffer)
+                else:
+                    digest.update(self._bytes(tensor.buffer))
+            for operator in graph.operators:
+                options = operator.builtinOptions
+                add(
+                    self.op_name(operator),
+                    [int(i) for i in operator.inputs],
+                    [int(i) for i in operator.outputs],
+                    None if options is None else sorted(_plain(options).items()),
+                )
+        for signature in self.model.signatureDefs or []:
+            add(signature.signatureKey, signature.subgraphIndex)
+            add([(t.name, t.tensorIndex) for t in (*signature.inputs, *signature.outputs)])
+        return digest.hexdigest()
+
+    def contents(self, tensor: StoredTensor) -> Contents:
+        """The weights of one stored tensor; all signatures must read them alike.
+
+        Raises:
+          ArtifactError: no signature uses the buffer, or two read it differently.
+        """
+        views = self._views(int(tensor.where["values"]))
+        if not views:
+            raise ArtifactError(f"no signature reads the weights of {tensor.parameter}.", "")
+        first = views[0]
+        for other in views[1:]:
+            same = other.type == first.type and np.array_equal(_scales(other), _scales(first))
+            if not same:
+                raise ArtifactError(f"signatures read {tensor.parameter} differently.", "")
+        dtype = self._type_names[first.type]
+        data = self._bytes(first.buffer)
+        count = int(np.prod([int(n) for n in first.shape]))
+        bits = count * {"float32": 32, "float16": 16, "int8": 8, "int4": 4, "int2": 2}[dtype]
+        rows = tensor.shape[0]
+        if tensor.transform.layout == "rows":
+            rows = (tensor.transform.stop or rows) - tensor.transform.start
+        shape = (1, count) if len(tensor.shape) < 2 else (rows, count // rows)
+        factor = np.float32(tensor.transform.factor)
+        if dtype in ("float32", "float16"):
+            values = np.frombuffer(data, dtype).astype(np.float32).reshape(shape) / factor
+            return Contents(values, float_noise(values, dtype), dtype, bits)
+        codes = unpack(data, {"int8": 8, "int4": 4, "int2": 2}[dtype], count).reshape(shape)
+        scales = _scales(first).reshape(-1, 1) / factor
+        bits += scales.size * 32
+        steps = np.abs(scales)
+        values = codes.astype(np.float32) * scales
+        if "multiplier" in tensor.where:
+            raw = self._bytes(int(tensor.where["multiplier"]))
+            multiplier = np.frombuffer(raw, np.float32).reshape(1, -1)
+            steps, values = steps * multiplier, values * multiplier
+            bits += multiplier.size * 32
+        noise = np.broadcast_to(steps / np.float32(np.sqrt(12)), values.shape)
+        return Contents(values, noise.astype(np.float32), dtype, bits)
+
+    def unlisted_floats(self, stored: list[StoredTensor]) -> list[str]:
+        """Float constants of weight size that no stored tensor accounts for."""
+        known = {int(number) for tensor in stored for number in tensor.where.values()}
+        floats = {self._schema.TensorType.FLOAT32, self._schema.TensorType.FLOAT16}
+        found = set()
+        for graph in self.model.subgraphs:
+            for tensor in graph.tensors:
+                size = len(self._bytes(tensor.buffer))
+                if tensor.type in floats and size > SMALL_BYTES and tensor.buffer not in known:
+                    found.add(f"buffer {tensor.buffer}")
+        return sorted(found)
+
+    def unused(self, stored: list[StoredTensor]) -> list[str]:
+        """Stored buffers that some signature does not read."""
+        read: list[set[int]] = []
+        for graph in self.model.subgraphs:
+            used = {int(i) for o in graph.operators for i in o.inputs if i >= 0}
+            read.append({graph.tensors[i].buffer for i in used})
+        numbers = {int(n) for tensor in stored for n in tensor.where.values()}
+        return [f"buffer {n}" for n in sorted(numbers) if not all(n in used for used in read)]
+
+    def partitions(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+        """XNNPACK partitions per signature, and the operators that stay outside.
+
+        The interpreter lists the delegate's partitions of the primary subgraph only, so each
+        signature's subgraph is put first in turn.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        from edgekit.runtime.tflite_session import quiet_native_log
+
+        counts, outside = {}, {}
+        originals = self.model.subgraphs, self.model.signatureDefs
+        for signature in originals[1] or []:
+            name = signature.signatureKey.decode()
+            index = signature.subgraphIndex
+            self.model.subgraphs = [originals[0][index]]
+            signature.subgraphIndex = 0
+            self.model.signatureDefs = [signature]
+            try:
+                content = pack_model(self.model)
+            finally:
+                signature.subgraphIndex = index
+                self.model.subgraphs, self.model.signatureDefs = originals
+            with quiet_native_log():
+                interpreter = Interpreter(
+                    model_content=content, num_threads=min(1, os.cpu_count() or 1)
+                )
+                interpreter.allocate_tensors()
+                # there is no public call for this; the count is checked against the file's own
+                operators = interpreter._get_ops_details()
+                del interpreter
+            counts[name], outside[name] = _count_partitions(operators)
+        return counts, outside
+
+    def _views(self, buffer: int) -> list[Any]:
+        return [t for g in self.model.subgraphs for t in g.tensors if t.buffer == buffer]
+
+    def _bytes(self, buffer: int) -> bytes:
+        data = self.model.buffers[buffer].data
+        return b"" if data is None else bytes(data)
+
+
+def _scales(tensor: Any) -> npt.NDArray[np.float32]:
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None:
+        return np.ones(1, np.float32)
+    return np.asarray(quantization.scale, np.float32)
+
+
+def _names(enum: Any) -> dict[int, str]:
+    return {v: k for k, v in vars(enum).items() if isinstance(v, int)}
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    return {
+        k: v.tolist() if isinstance(v, np.ndarray) else v
+        for k, v in vars(options).items()
+        if not k.startswith("_")
+    }
+
+
+def _count_partitions(operators: list[dict[str, Any]]) -> tuple[int, dict[str, int]]:
+    """Partitions, and operators that no partition covers (found by walking back from outputs)."""
+    partitions = [o for o in operators if o["op_name"] == "DELEGATE"]
+    nodes = [o for o in operators if o["op_name"] != "DELEGATE"]
+    maker = {int(t): node for node in nodes for t in node["outputs"]}
+    inside: set[int] = set()
+    for partition in partitions:
+        todo = [int(t) for t in partition["outputs"]]
+        stop = {int(t) for t in partition["inputs"]} - set(todo)
+        while todo:
+            tensor = todo.pop()
+            node = maker.get(tensor)
+            if tensor in stop or node is None or node["index"] in inside:
+                continue
+            inside.add(node["index"])
+            todo.extend(int(t) for t in node["inputs"] if t >= 0)
+    left = Counter(n["op_name"] for n in nodes if n["index"] not in inside)
+    return len(partitions), dict(sorted(left.items()))

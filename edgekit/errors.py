@@ -1,0 +1,133 @@
+"""Every error a user can meet: what failed, on which object, a hint, and the exit code.
+
+    EdgekitError                    exit code
+    |- GateFailed                   1    parity, size, budget or regression gate
+    |- UsageError                   2    wrong option, recipe or combination
+    |  `- RecipeSyntaxError         2
+    |- InputError                   3    bad or missing input
+    |  |- CheckpointError           3    model folder, weights, tokenizer of the source
+    |  |- CasesError                3    file of texts
+    |  |- FolderExistsError         3    the output folder is there already
+    |  |- FolderBusyError           3    another export writes into it
+    |  `- ArtifactError             3    exported folder or file missing, tampered, truncated
+    |- MissingExtraError            4    a package of an extra is not installed
+    |- UnsupportedError             5    model, task, operator or recipe not supported
+    |  `- UnboundConstantError      5    a weight of the exported graph could not be identified
+    |- MachineError                 6    disk full, no permission, killed worker
+    `- InternalError                70   a bug of ours
+
+130 is an interrupt (Ctrl-C), 143 a SIGTERM. click's own usage errors exit with 2 as well.
+"""
+
+from __future__ import annotations
+
+
+class EdgekitError(Exception):
+    """Root of all errors that edgekit raises on purpose.
+
+    Args:
+      message: one sentence: what failed, on which object, what was found and expected.
+      hint: what the user can do about it, one sentence or command; may be empty.
+    """
+
+    exit_code = 70
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+class GateFailed(EdgekitError):  # noqa: N818 - a gate that fails is a verdict, not a malfunction
+    """A measured value missed its threshold; the work itself was done."""
+
+    exit_code = 1
+
+
+class UsageError(EdgekitError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class RecipeSyntaxError(UsageError):
+    """A recipe name does not follow the grammar."""
+
+
+class InputError(EdgekitError):
+    """Something that the user gave is missing or broken."""
+
+    exit_code = 3
+
+
+class CheckpointError(InputError):
+    """The source model's folder, weights or tokenizer cannot be used."""
+
+
+class CasesError(InputError):
+    """A file of texts cannot be read as cases."""
+
+
+class FolderExistsError(InputError):
+    """The output folder exists and ``--force`` was not given."""
+
+
+class FolderBusyError(InputError):
+    """Another export is writing into the same output folder."""
+
+
+class ArtifactError(InputError):
+    """An exported folder or file is missing, incomplete, tampered or truncated."""
+
+
+class MissingExtraError(EdgekitError):
+    """A package that an extra brings is not installed."""
+
+    exit_code = 4
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed.",
+            f"pip install 'edgekit[{extra}]'",
+        )
+
+
+class UnsupportedError(EdgekitError):
+    """Model, task, operator or recipe is not supported on that target."""
+
+    exit_code = 5
+
+
+class UnboundConstantError(UnsupportedError):
+    """A constant of the exported graph belongs to no parameter of the source."""
+
+
+class MachineError(EdgekitError):
+    """The machine failed us: disk full, no permission, a worker that was killed."""
+
+    exit_code = 6
+
+
+class InternalError(EdgekitError):
+    """A state that our own code should have made impossible."""
+
+    exit_code = 70
+
+
+def machine_error(action: str, error: OSError) -> MachineError:
+    """Turn an operating system error into ours, with the remedy for the usual two."""
+    import errno
+
+    hints = {
+        errno.ENOSPC: "free some space, or write to another disk with -o.",
+        errno.EDQUOT: "your disk quota is used up: write to another disk with -o.",
+        errno.EACCES: "choose a folder that you may write to with -o.",
+        errno.EPERM: "choose a folder that you may write to with -o.",
+        errno.EROFS: "the file system is read-only: choose another folder with -o.",
+    }
+    reason = error.strerror or str(error)
+    where = f" ({error.filename})" if error.filename else ""
+    return MachineError(f"{action} failed: {reason}{where}.", hints.get(error.errno or 0, ""))

@@ -1,0 +1,1 @@
+"""Parity: when a file is still the model. Metrics, thresholds, verdicts, the fresh process."""

@@ -1,0 +1,116 @@
+"""golden.npz: texts, ids, reference outputs and weight sketches. Arrays only, never pickle."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
+from edgekit.contract import Contract
+from edgekit.errors import ArtifactError
+from edgekit.runtime.tokenizer import Ids, TextTokenizer
+from edgekit.tasks import Example, get_task
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What a folder carries to be re-checked without its source.
+
+    Attributes:
+      examples: the texts.
+      rows: their ids, unpadded.
+      outputs: the source's outputs in float32, [n, d] each.
+      decisions: the source's decision of each row as text, empty where the task has none.
+      sketches: of the source's parameters.
+    """
+
+    examples: tuple[Example, ...]
+    rows: tuple[Ids, ...]
+    outputs: Mapping[str, npt.NDArray[np.float32]]
+    decisions: tuple[str, ...]
+    sketches: Mapping[str, Sketch]
+
+    def save(self, path: Path) -> None:
+        """Write golden.npz; the same content gives the same bytes."""
+        lengths = np.array([len(row["input_ids"]) for row in self.rows], np.int64)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "texts": np.array([e.text for e in self.examples], np.str_),
+            "pairs": np.array([e.text_pair or "" for e in self.examples], np.str_),
+            "has_pair": np.array([e.text_pair is not None for e in self.examples]),
+            "lengths": lengths,
+            "decisions": np.array(self.decisions, np.str_),
+        }
+        for name in self.rows[0]:
+            arrays[f"input.{name}"] = np.concatenate([row[name] for row in self.rows])
+        for name, value in self.outputs.items():
+            arrays[f"output.{name}"] = value
+        arrays.update(to_arrays(self.sketches))
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+    @staticmethod
+    def load(path: Path) -> Golden:
+        """Read golden.npz.
+
+        Raises:
+          ArtifactError: missing, damaged, or holding anything but plain arrays.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                return _from_arrays({name: data[name] for name in data.files})
+        except FileNotFoundError:
+            raise ArtifactError(f"'{path}' is missing.", "export the model again.") from None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise ArtifactError(f"'{path}' is damaged ({error}).", "export again.") from error
+
+    def tokenizer_problem(self, tokenizer: TextTokenizer, contract: Contract) -> str | None:
+        """Whether the folder's tokenizer still gives the golden ids: one sentence, or None."""
+        found = get_task(contract.task).prepare(list(self.examples), contract, tokenizer)
+        for example, expected, got in zip(self.examples, self.rows, found, strict=True):
+            for name, ids in expected.items():
+                if not np.array_equal(ids, got.get(name, np.zeros(0))):
+                    return f"tokenizer: {name} of {example.text[:40]!r} differ from the export's"
+        return None
+
+
+def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
+    ends = np.cumsum(data["lengths"])[:-1]
+    inputs = {
+        name.removeprefix("input."): np.split(np.asarray(value, np.int64), ends)
+        for name, value in data.items()
+        if name.startswith("input.")
+    }
+    rows = tuple(
+        {name: parts[i] for name, parts in inputs.items()} for i in range(len(data["lengths"]))
+    )
+    examples = tuple(
+        Example(str(t), str(p) if has else None)
+        for t, p, has in zip(data["texts"], data["pairs"], data["has_pair"], strict=True)
+    )
+    outputs = {
+        name.removeprefix("output."): np.asarray(value, np.float32)
+        for name, value in data.items()
+        if name.startswith("output.")
+    }
+    if not rows or not outputs or len(examples) != len(rows):
+        raise ValueError("it holds no cases")
+    return Golden(
+        examples, rows, outputs, tuple(str(d) for d in data["decisions"]), from_arrays(data)
+    )
+
+
+def make_golden(
+    examples: Sequence[Example],
+    rows: Sequence[Ids],
+    outputs: Mapping[str, npt.NDArray[np.float32]],
+    contract: Contract,
+    sketches: Mapping[str, Sketch],
+) -> Golden:
+    """Put together what ``Golden`` holds, with the source's decisions."""
+    decisions = get_task(contract.task).decisions(outputs, contract) or []
+    return Golden(tuple(examples), tuple(rows), dict(outputs), tuple(decisions), dict(sketches))

@@ -1,0 +1,115 @@
+"""Thresholds: one table, each with where it came from.
+
+A user overrides single values (``edgekit validate --threshold cosine_mean=0.998``). Files may not
+get worse than they were at export either: see ``moved_limit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.errors import UsageError
+
+Side = Literal["min", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One bound of one metric.
+
+    Attributes:
+      metric: a key of ``edgekit.parity.metrics.compare`` or of the task's own metrics.
+      side: whether the bound is the least or the greatest value allowed.
+      value: the bound.
+      source: where it came from.
+    """
+
+    metric: str
+    side: Side
+    value: float
+    source: str
+
+    def passes(self, value: float) -> bool:
+        """Whether a measured value keeps the bound; NaN never does."""
+        return value >= self.value if self.side == "min" else value <= self.value
+
+
+_EXACT = "float32 differs by the order of sums only; 6e-6 was the most seen on 6-layer encoders"
+_HALF = "float16 weights, float32 arithmetic; measured on MiniLM: 0.999999 / 0.0007"
+_INT8 = "measured on MiniLM: 0.9987-0.9994 at int8; a per-tensor activation scale gave 0.992"
+_LOGITS = "measured on MiniLM/SST-2 at int8: rms 0.03-0.05, top-1 0.985 or better"
+
+#: task -> recipe class -> bounds
+_TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
+    "sentence-embedding": {
+        "fp32": (
+            Threshold("max_abs_rel", "max", 1e-5, _EXACT),
+            Threshold("cosine_min", "min", 0.99999, _EXACT),
+        ),
+        "fp16": (
+            Threshold("cosine_mean", "min", 0.99999, _HALF),
+            Threshold("cosine_min", "min", 0.9999, _HALF),
+        ),
+        "w8": (
+            Threshold("cosine_mean", "min", 0.995, _INT8),
+            Threshold("cosine_min", "min", 0.97, _INT8),
+        ),
+    },
+    "text-classification": {
+        "fp32": (
+            Threshold("max_abs_rel", "max", 1e-5, _EXACT),
+            Threshold("top1", "min", 1.0, _EXACT),
+        ),
+        "fp16": (
+            Threshold("rms_rel", "max", 0.005, _HALF),
+            Threshold("top1", "min", 0.98, _HALF),
+        ),
+        "w8": (
+            Threshold("rms_rel", "max", 0.12, _LOGITS),
+            Threshold("top1", "min", 0.95, _LOGITS),
+        ),
+    },
+}
+
+#: a row alone and in a padded batch: the share of the largest value by which they may differ
+BATCH_LIMIT = Threshold(
+    "batch_drift", "max", 1e-5, "one activation scale per token: results do not depend on the batch"
+)
+
+#: how much farther from the source a file may be than it was at export (another CPU family flips
+#: single roundings, which scatters; saturation or a defect moves the mean)
+MOVED_FACTOR, MOVED_COSINE, MOVED_RMS = 1.5, 2e-4, 5e-3
+
+
+def thresholds_for(
+    task: str, kind: str, overrides: Mapping[str, float] | None = None
+) -> tuple[Threshold, ...]:
+    """The bounds of a task and recipe class, with the user's values in place.
+
+    Raises:
+      UsageError: an override names a metric that this task and class are not judged by.
+    """
+    rows = _TABLE[task].get(kind) or _TABLE[task]["w8"]
+    unknown = set(overrides or {}) - {t.metric for t in rows}
+    if unknown:
+        raise UsageError(
+            f"'{sorted(unknown)[0]}' is no threshold of {task} at {kind}.",
+            f"known: {', '.join(t.metric for t in rows)}.",
+        )
+    return tuple(
+        Threshold(t.metric, t.side, overrides[t.metric], "given by the user")
+        if overrides and t.metric in overrides
+        else t
+        for t in rows
+    )
+
+
+def moved_limit(task: str, at_export: Mapping[str, float]) -> Threshold:
+    """The bound that keeps a file as close to its source as it was at export."""
+    source = "as close to the source as at export, plus rounding flips of other CPUs"
+    if task == "sentence-embedding":
+        apart = MOVED_FACTOR * (1 - at_export["cosine_mean"]) + MOVED_COSINE
+        return Threshold("cosine_mean", "min", 1 - apart, source)
+    return Threshold("rms_rel", "max", MOVED_FACTOR * at_export["rms_rel"] + MOVED_RMS, source)

@@ -1,0 +1,204 @@
+"""Re-check an exported folder: bytes, tokenizer, graph, weights, outputs. No torch needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.audit import FileAudit, StoredTensor, audit_file
+from edgekit.errors import ArtifactError, EdgekitError, MissingExtraError, UsageError
+from edgekit.manifest import (
+    GOLDEN_NAME,
+    TOKENIZER_NAME,
+    FileEntry,
+    Manifest,
+    check_integrity,
+    sha256_file,
+)
+from edgekit.parity.golden import Golden
+from edgekit.parity.verdict import FileParity, judge
+from edgekit.parity.worker import WorkerDied, run_file
+from edgekit.progress import Progress
+from edgekit.recipe import Recipe
+from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.tasks.cases import read_cases
+
+
+@dataclass(frozen=True, slots=True)
+class FileVerdict:
+    """Everything found about one file.
+
+    Attributes:
+      entry: the manifest's entry.
+      problems: failed checks, one sentence each, in the order bytes, audit, parity.
+      parity: metrics and gates, or None when the file could not be run.
+      audit: what is in the file, or None when it could not be read.
+    """
+
+    entry: FileEntry
+    problems: tuple[str, ...]
+    parity: FileParity | None
+    audit: FileAudit | None
+
+    @property
+    def passed(self) -> bool:
+        """No check failed."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "file": self.entry.path,
+            "target": self.entry.target,
+            "recipe": self.entry.recipe,
+            "size_bytes": self.entry.size_bytes,
+            "effective_bits": self.entry.effective_bits,
+            "passed": self.passed,
+            "problems": list(self.problems),
+            "parity": self.parity.to_json() if self.parity else None,
+            "audit": self.audit.to_json() if self.audit else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The verdicts of a folder."""
+
+    folder: Path
+    files: tuple[FileVerdict, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Every file passed, and the folder's own checks too."""
+        return not self.problems and all(f.passed for f in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "folder": str(self.folder),
+            "passed": self.passed,
+            "problems": list(self.problems),
+            "files": [f.to_json() for f in self.files],
+        }
+
+
+def validate(
+    target: str | os.PathLike[str],
+    reference: str | None = None,
+    cases: str | os.PathLike[str] | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    level: str = "native",
+    progress: Progress | None = None,
+) -> Validation:
+    """Re-check an exported folder, or one file of it.
+
+    Args:
+      target: the folder, or a model file in it.
+      reference: a checkpoint to compute the expected outputs from (needs the ``convert`` extra);
+        the stored golden outputs when None.
+      cases: texts to judge on instead of the stored ones; needs ``reference``.
+      thresholds: bounds by metric, in place of the table's.
+      level: CPU level to run on, see ``edgekit.runtime.cpu_level``.
+      progress: where stages are told.
+    Returns:
+      the verdicts; ``passed`` is False when any check failed.
+    Raises:
+      ArtifactError: no finished export is there.
+      UsageError: ``cases`` without ``reference``, or an unknown threshold.
+    """
+    if cases is not None and reference is None:
+        raise UsageError(
+            "--cases needs --reference MODEL: the folder knows the source's outputs for its own "
+            "cases only.",
+            "add --reference with the checkpoint that was exported.",
+        )
+    progress = progress or Progress.silent()
+    folder, only = _locate(Path(target))
+    manifest = Manifest.read(folder)
+    entries = [e for e in manifest.files if only is None or e.path == only]
+    if not entries:
+        raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
+    golden, problems = _open_golden(folder, manifest)
+    if reference is not None:
+        from edgekit.converters.api import reference_golden
+
+        progress.stage("reference")
+        examples = read_cases(Path(cases)) if cases is not None else list(golden.examples)
+        golden = reference_golden(reference, manifest.contract, examples)
+    verdicts = []
+    for entry in entries:
+        progress.stage(f"check {entry.path}")
+        verdicts.append(
+            check_file(folder, entry, manifest, golden, thresholds, level, cases is None)
+        )
+    progress.done()
+    return Validation(folder, tuple(verdicts), tuple(problems))
+
+
+def check_file(
+    folder: Path,
+    entry: FileEntry,
+    manifest: Manifest,
+    golden: Golden,
+    thresholds: Mapping[str, float] | None = None,
+    level: str = "native",
+    same_cases: bool = True,
+) -> FileVerdict:
+    """All checks of one file."""
+    problem = check_integrity(folder, entry)
+    if problem:
+        return FileVerdict(entry, (problem,), None, None)
+    recipe, path = Recipe.parse(entry.recipe), folder / entry.path
+    try:
+        stored = [StoredTensor.from_json(t) for t in entry.tensors]
+        audit = audit_file(
+            path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False
+        )
+        modes = run_file(path, golden.rows, manifest.contract, level)
+    except (MissingExtraError, UsageError):
+        raise
+    except WorkerDied as died:
+        return FileVerdict(entry, (died.message,), None, None)
+    except EdgekitError as error:
+        return FileVerdict(entry, (error.message,), None, None)
+    parity = judge(
+        modes,
+        golden.outputs,
+        manifest.contract,
+        recipe,
+        entry.target,
+        at_export=entry.parity if same_cases else None,
+        overrides=thresholds,
+        decisions=golden.decisions,
+    )
+    return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
+
+
+def _locate(target: Path) -> tuple[Path, str | None]:
+    if target.is_dir():
+        return target, None
+    if target.is_file() and target.suffix in (".onnx", ".tflite"):
+        return target.parent, target.name
+    if not target.exists() and target.suffix in (".onnx", ".tflite") and target.parent.is_dir():
+        return target.parent, target.name
+    raise ArtifactError(f"'{target}' is no exported folder or file.", "check the path.")
+
+
+def _open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
+    """The golden arrays, and what is wrong with them or with the tokenizer."""
+    for name in (GOLDEN_NAME, TOKENIZER_NAME):
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"'{path}' is missing.", "export the model again.")
+        if sha256_file(path) != manifest.golden.get(name):
+            raise ArtifactError(
+                f"'{path}' was changed: its sha256 differs from the manifest's.", "export again."
+            )
+    golden = Golden.load(folder / GOLDEN_NAME)
+    tokenizer = TextTokenizer.from_folder(folder, manifest.contract)
+    problem = golden.tokenizer_problem(tokenizer, manifest.contract)
+    return golden, [problem] if problem else []

@@ -1,0 +1,151 @@
+"""The fresh process that runs a file on given inputs: ``python -m edgekit.parity.worker JOB OUT``.
+
+JOB is a JSON file (see ``run_file``), OUT the .npz that the outputs go to. Nothing of the
+exporting process is shared: what the app's runtime reads from the disk is what is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.contract import Contract
+from edgekit.errors import EdgekitError, GateFailed, InternalError
+from edgekit.runtime.tokenizer import Ids, pad_batch
+
+#: rows of a padded batch; mixed lengths, so that padding is real
+BATCH = 8
+
+Modes = dict[str, dict[str, npt.NDArray[np.float32]]]
+
+
+class WorkerDied(GateFailed):
+    """The runtime crashed or refused the file; a failed verdict for that file."""
+
+
+def run_file(
+    path: Path,
+    rows: Sequence[Ids],
+    contract: Contract,
+    level: str = "native",
+    threads: int = 1,
+    modes: Sequence[str] | None = None,
+) -> Modes:
+    """Run a file in a fresh process, alone and in padded batches, and in every bucket.
+
+    Args:
+      path: the model file.
+      rows: unpadded inputs.
+      contract: for padding.
+      level: CPU level, see ``edgekit.runtime.cpu_level``.
+      threads: of the runtime.
+      modes: "alone" and "padded" when None; plus "bucket_<n>" for each bucket of a TFLite file.
+    Returns:
+      mode -> output name -> float32 [n, d]; rows too long for a bucket are NaN there.
+    Raises:
+      WorkerDied: the runtime died on a signal or could not run the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        job, inputs, out = (Path(scratch) / n for n in ("job.json", "inputs.npz", "out.npz"))
+        flat = {f"{i}.{name}": value for i, row in enumerate(rows) for name, value in row.items()}
+        np.savez(inputs, **flat)  # type: ignore[arg-type]
+        job.write_text(
+            json.dumps(
+                {
+                    "path": str(path.resolve()),
+                    "inputs": str(inputs),
+                    "count": len(rows),
+                    "contract": contract.to_json(),
+                    "level": level,
+                    "threads": threads,
+                    "modes": list(modes) if modes else None,
+                }
+            ),
+            encoding="utf-8",
+        )
+        command = [sys.executable, "-m", "edgekit.parity.worker", str(job), str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode < 0:
+            raise WorkerDied(f"the runtime died on signal {-done.returncode}.", "")
+        if done.returncode != 0 or not out.is_file():
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            raise WorkerDied(f"the runtime failed: {lines[-1] if lines else 'no message'}", "")
+        with np.load(out, allow_pickle=False) as data:
+            result: Modes = {}
+            for key in data.files:
+                mode, _, name = key.partition("|")
+                result.setdefault(mode, {})[name] = data[key]
+    if not result:
+        raise InternalError("the worker wrote no outputs")
+    return result
+
+
+def _main(job_path: str, out_path: str) -> int:
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    from edgekit.runtime.cpu_level import limit
+
+    limit(job["level"])  # before any runtime is imported
+    contract = Contract.from_json(job["contract"])
+    with np.load(job["inputs"], allow_pickle=False) as data:
+        rows: list[Ids] = [{} for _ in range(job["count"])]
+        for key in data.files:
+            number, _, name = key.partition(".")
+            rows[int(number)][name] = data[key]
+    arrays = {}
+    for mode, outputs in _run_modes(job, rows, contract).items():
+        for name, value in outputs.items():
+            arrays[f"{mode}|{name}"] = value
+    np.savez(out_path, **arrays)  # type: ignore[arg-type]
+    return 0
+
+
+def _run_modes(job: dict[str, Any], rows: list[Ids], contract: Contract) -> Modes:
+    from edgekit.runtime.session import open_session
+
+    path = Path(job["path"])
+    session = open_session(path, job["threads"], weight_cache=False)
+    wanted = job["modes"] or ["alone", "padded", *(f"bucket_{n}" for n in session.buckets)]
+    results: Modes = {}
+    for mode in wanted:
+        if mode == "padded":
+            chunks = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+            parts = [session.run(pad_batch(chunk, contract)) for chunk in chunks]
+        elif mode == "alone":
+            parts = [session.run(pad_batch([row], contract)) for row in rows]
+        else:
+            length = int(mode.removeprefix("bucket_"))
+            parts = [
+                session.run(pad_batch([row], contract, length))
+                if len(row["input_ids"]) <= length
+                else {}
+                for row in rows
+            ]
+        results[mode] = _stack(parts)
+    return results
+
+
+def _stack(parts: list[dict[str, npt.NDArray[np.float32]]]) -> dict[str, npt.NDArray[np.float32]]:
+    """Join the parts; a row that could not run is NaN."""
+    model = next(part for part in parts if part)
+    return {
+        name: np.concatenate(
+            [part[name] if part else np.full_like(value[:1], np.nan) for part in parts]
+        )
+        for name, value in model.items()
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(_main(sys.argv[1], sys.argv[2]))
+    except EdgekitError as error:
+        sys.stderr.write(f"{error.message}\n")
+        sys.exit(error.exit_code)

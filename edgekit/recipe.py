@@ -1,0 +1,145 @@
+"""Recipes: how a file is quantized, and how it is named.
+
+Grammar (one place for parsing and printing)::
+
+    recipe     := "fp32" | compute embedding? method?
+    compute    := "fp16" | "w" k grain "z"? "_a8"?
+    grain      := "c" | "t" | "g" n          per output channel, per tensor, groups of n inputs
+    embedding  := "+e" ("16" | "32" | k ("c" | "g" n) "z"?)
+    method     := "@" name                   [a-z][a-z0-9-]*
+    k          := 2..8
+
+``w8c_a8`` means 8-bit weights with one scale per output channel, and activations quantized to
+int8 per token at run time. Left out, ``+e`` is ``+e8c`` beside quantized weights, ``+e16`` beside
+``fp16``. The canonical text leaves defaults out, so equal recipes have equal names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.errors import RecipeSyntaxError
+
+Grain = Literal["channel", "tensor", "group"]
+FloatFormat = Literal["fp32", "fp16"]
+
+MIN_BITS, MAX_BITS = 2, 8
+
+#: Named recipes. ``small`` and ``tiny`` join when measurements say what is best at that size.
+PRESETS = {"fast": "w8c_a8"}
+
+_GRAMMAR = re.compile(
+    r"(?:(?P<fp32>fp32)"
+    r"|(?:(?P<fp16>fp16)|w(?P<k>\d+)(?P<grain>c|t|g(?P<group>\d+))(?P<z>z)?(?P<a8>_a8)?)"
+    r"(?:\+e(?:(?P<efloat>16|32)|(?P<ek>\d+)(?P<egrain>c|g(?P<egroup>\d+))(?P<ez>z)?))?"
+    r"(?:@(?P<method>[a-z][a-z0-9-]*))?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The numbers that a weight may become.
+
+    Attributes:
+      bits: bits per code, 2..8.
+      grain: what shares a scale: an output channel (a row), the tensor, or a group of inputs.
+      group: inputs per group when ``grain`` is "group", else None.
+      asymmetric: codes have a zero point per scale.
+      max_pair_sum: when set, no two neighbouring codes (inputs 2i and 2i+1) of one sign add up to
+        more than this in magnitude. 128 keeps the 16-bit pair sums of x86's ``vpmaddubsw`` from
+        saturating for every uint8 activation: 255 * 128 = 32640 < 32767.
+    """
+
+    bits: int
+    grain: Grain
+    group: int | None = None
+    asymmetric: bool = False
+    max_pair_sum: int | None = None
+
+    def __str__(self) -> str:
+        grain = f"g{self.group}" if self.grain == "group" else self.grain[0]
+        return f"{self.bits}{grain}{'z' if self.asymmetric else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to do with a model's weights and activations.
+
+    Attributes:
+      weights: "fp32", "fp16", or the grid of the matrices.
+      embeddings: "fp32", "fp16", or the grid of the embedding tables.
+      int8_activations: activations are quantized to int8 per token at run time.
+      method: the quantization method's name, or None for the best default of that grid.
+    """
+
+    weights: FloatFormat | Grid
+    embeddings: FloatFormat | Grid
+    int8_activations: bool = False
+    method: str | None = None
+
+    @staticmethod
+    def parse(text: str) -> Recipe:
+        """Read a recipe or preset name.
+
+        Raises:
+          RecipeSyntaxError: the text does not follow the grammar, or k or a group is out of range.
+        """
+        name = PRESETS.get(text, text)
+        match = _GRAMMAR.fullmatch(name)
+        if match is None:
+            raise RecipeSyntaxError(
+                f"'{text}' is not a recipe.",
+                "examples: fp32, fp16, w8c_a8, w4g32, w4g32_a8+e4g32@gptq; "
+                f"presets: {', '.join(PRESETS)}; see `edgekit recipes`.",
+            )
+        part = match.groupdict()
+        if part["fp32"]:
+            return Recipe("fp32", "fp32")
+        weights: FloatFormat | Grid = (
+            "fp16" if part["fp16"] else _grid(text, part["k"], part["grain"], part["z"])
+        )
+        embeddings: FloatFormat | Grid = "fp16" if weights == "fp16" else Grid(8, "channel")
+        if part["efloat"]:
+            embeddings = "fp16" if part["efloat"] == "16" else "fp32"
+        elif part["ek"]:
+            embeddings = _grid(text, part["ek"], part["egrain"], part["ez"])
+        return Recipe(weights, embeddings, bool(part["a8"]), part["method"])
+
+    def __str__(self) -> str:
+        if self.weights == "fp32":
+            return "fp32"
+        activations = "_a8" if self.int8_activations else ""
+        text = "fp16" if self.weights == "fp16" else f"w{self.weights}{activations}"
+        default: FloatFormat | Grid = "fp16" if self.weights == "fp16" else Grid(8, "channel")
+        if self.embeddings != default:
+            names = {"fp16": "16", "fp32": "32"}
+            text += "+e" + names.get(str(self.embeddings), str(self.embeddings))
+        return text + (f"@{self.method}" if self.method else "")
+
+    @property
+    def kind(self) -> str:
+        """The recipe's class for thresholds: "fp32", "fp16", or "w<k>" by its narrowest grid."""
+        grids = [g for g in (self.weights, self.embeddings) if isinstance(g, Grid)]
+        if grids:
+            return f"w{min(g.bits for g in grids)}"
+        return "fp16" if "fp16" in (self.weights, self.embeddings) else "fp32"
+
+
+def _grid(text: str, bits: str, grain: str, zero: str | None) -> Grid:
+    k = int(bits)
+    if not MIN_BITS <= k <= MAX_BITS:
+        raise RecipeSyntaxError(
+            f"recipe '{text}' asks for {k} bits; edgekit stores {MIN_BITS} to {MAX_BITS}.",
+            "for float weights use fp16 or fp32.",
+        )
+    if grain.startswith("g"):
+        group = int(grain[1:])
+        if group not in (16, 32, 64, 128, 256):
+            raise RecipeSyntaxError(
+                f"recipe '{text}' asks for groups of {group}; kernels know 16, 32, 64, 128, 256.",
+                "w4g32 is the usual choice.",
+            )
+        return Grid(k, "group", group, bool(zero))
+    return Grid(k, "channel" if grain == "c" else "tensor", None, bool(zero))
