@@ -18,7 +18,7 @@ SMALL_BYTES = 1024
 
 #: operator (domain aside) -> first onnxruntime release that runs it as we write it; measured by
 #: loading and running our files in old releases, see docs/decisions/0005-minimum-runtimes.md
-OLDEST_RUNTIME = "1.18"
+OLDEST_RUNTIME = "1.18.0"
 
 
 class OnnxFile:

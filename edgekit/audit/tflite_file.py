@@ -18,7 +18,7 @@ from edgekit.qtensor import unpack
 
 #: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
 #: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
-OLDEST_RUNTIME = "2.1"
+OLDEST_RUNTIME = "1.4.0"
 
 METADATA_KEY = b"edgekit"
 

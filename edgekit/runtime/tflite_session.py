@@ -8,9 +8,11 @@ for MiniLM in float32 with three buckets; measured with LiteRT 2.3.0).
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,13 @@ class TfliteSession:
         bucket: int | None = None,
         weight_cache: bool = True,
     ) -> None:
-        try:
-            import ai_edge_litert.compiled_model as litert
-        except ImportError:
-            raise MissingExtraError("ai-edge-litert", "tflite", "running .tflite files") from None
+        with quiet_native_log():  # importing starts the runtime's environment already
+            try:
+                import ai_edge_litert.compiled_model as litert
+            except ImportError:
+                raise MissingExtraError(
+                    "ai-edge-litert", "tflite", "running .tflite files"
+                ) from None
         cache = weight_cache_path(path) if weight_cache else None
         # a first run packs under a name of its own, so that two processes never share a half
         # written cache; the finished one is renamed
@@ -59,8 +64,8 @@ class TfliteSession:
                         num_threads=threads, xnnpack_weight_cache_path=str(used or "")
                     ),
                 )
-                self._model = litert.CompiledModel.from_file(str(path), options=options)
-                self._signatures = self._open_signatures(bucket)
+                model = litert.CompiledModel.from_file(str(path), options=options)
+                self._signatures = self._open_signatures(model, bucket)
             except UsageError:
                 raise
             except Exception as error:  # the binding raises RuntimeError and worse
@@ -71,10 +76,12 @@ class TfliteSession:
         if building is not None and cache is not None and building.is_file():
             with contextlib.suppress(OSError):
                 building.replace(cache)
+        # the runtime talks when it is taken down as well
+        weakref.finalize(self, _release, self._signatures)
 
-    def _open_signatures(self, only: int | None) -> dict[tuple[str, int], _Signature]:
+    def _open_signatures(self, model: Any, only: int | None) -> dict[tuple[str, int], _Signature]:
         found = {}
-        for name, io in self._model.get_signature_list().items():
+        for name, io in model.get_signature_list().items():
             entry, _, length = name.rpartition(SEPARATOR)
             if not length.isdigit():
                 raise ArtifactError(
@@ -82,7 +89,7 @@ class TfliteSession:
                     "only files written by edgekit are read.",
                 )
             if only is None or int(length) == only:
-                found[entry, int(length)] = _Signature(self._model, name, io)
+                found[entry, int(length)] = _Signature(model, name, io)
         if not found:
             raise UsageError(f"the file has no bucket of {only}.", "see `edgekit inspect`.")
         self.buckets = tuple(sorted({length for _, length in found}))
@@ -103,6 +110,12 @@ class TfliteSession:
             for i in range(batch)
         ]
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def _release(signatures: dict[tuple[str, int], _Signature]) -> None:
+    with quiet_native_log():
+        signatures.clear()
+        gc.collect()
 
 
 class _Signature:

@@ -1,0 +1,175 @@
+"""The only door into the converters: export, and reference outputs of a source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.contract import Contract
+from edgekit.converters.float_model import Target
+from edgekit.converters.pipeline import ExportResult, check_recipes, run_pipeline
+from edgekit.converters.sources.resolve import resolve
+from edgekit.converters.staging import staged_folder
+from edgekit.errors import MissingExtraError, UsageError
+from edgekit.parity.golden import Golden, make_golden
+from edgekit.progress import Progress
+from edgekit.recipe import Recipe
+from edgekit.support import TARGETS, check_supported
+from edgekit.tasks import Example, get_task
+from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.cases import read_cases
+
+DEFAULT_RECIPE = "fast"
+DEFAULT_BUCKETS = (32, 64, 128)
+#: an embedding model is given single texts, also where it knows token types
+EMBEDDING = "sentence-embedding"
+
+
+def export(
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    targets: Sequence[str] = TARGETS,
+    recipes: Sequence[str] = (DEFAULT_RECIPE,),
+    task: str | None = None,
+    max_length: int | None = None,
+    buckets: Sequence[int] | None = None,
+    cases: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Export a fine-tuned model to small files, each proven to still be that model.
+
+    Args:
+      model: checkpoint folder, hub id, or "demo".
+      out: folder to appear, whole, when everything is done.
+      targets: "onnx", "tflite".
+      recipes: names of recipes or presets.
+      task: overrides what the checkpoint says.
+      max_length: tokens; longer text is cut. With TFLite 128 at most when None.
+      buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
+      cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones.
+      force: replace an existing folder.
+      progress: where stages are told.
+    Returns:
+      the folder, its manifest and the verdict of each file; ``passed`` is False when a file
+      missed a threshold (the folder is there all the same, with the verdict in it).
+    Raises:
+      EdgekitError: see ``edgekit.errors``; nothing is left at ``out`` then.
+    """
+    progress = progress or Progress.silent()
+    parsed = _parse_recipes(recipes)
+    names = _check_targets(targets)
+    for name in names:
+        for recipe in parsed:
+            check_supported(recipe, name)
+    lengths = _check_buckets(buckets, max_length)
+    examples = None if cases is None else read_cases(Path(cases))
+    folder = resolve(str(model))
+    with staged_folder(Path(out), force) as staging:
+        progress.stage("load")
+        _require_packages(names)
+        from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
+
+        asked = max_length or (max(lengths) if lengths else None)
+        checkpoint = load_checkpoint(folder, _display_name(str(model), folder), task, asked)
+        limit = checkpoint.contract.max_length
+        if "tflite" in names:
+            limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
+            chosen = lengths or tuple(b for b in DEFAULT_BUCKETS if b < limit)
+            checkpoint = with_length(checkpoint, limit, sorted({*chosen, limit}))
+        if examples is None:
+            pairs = "token_type_ids" in checkpoint.contract.input_names
+            examples = builtin_cases(limit, pairs and checkpoint.contract.task != EMBEDDING)
+        chosen_targets = [_target(name) for name in names]
+        check_recipes(chosen_targets, parsed)
+        manifest, verdicts = run_pipeline(
+            checkpoint, chosen_targets, parsed, examples, staging, progress
+        )
+    return ExportResult(Path(out), manifest, verdicts)
+
+
+def reference_golden(model: str, contract: Contract, examples: Sequence[Example]) -> Golden:
+    """What a checkpoint gives for some texts, under a folder's contract.
+
+    Args:
+      model: checkpoint folder, hub id, or "demo".
+      contract: of the exported folder: task and lengths are its own.
+      examples: the texts.
+    Returns:
+      inputs, reference outputs and weight sketches, as golden.npz holds them.
+    """
+    _require_packages(())
+    from tokenizers import Tokenizer
+
+    from edgekit.audit.sketch import make_sketch
+    from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
+    from edgekit.runtime.tokenizer import TextTokenizer
+
+    loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length)
+    checkpoint = with_length(loaded, contract.max_length, contract.buckets)
+    tokenizer = TextTokenizer(Tokenizer.from_str(checkpoint.tokenizer_json), contract)
+    rows = get_task(contract.task).prepare(examples, contract, tokenizer)
+    sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
+    # decisions by the checkpoint's own labels: a folder with other labels must not agree
+    return make_golden(
+        examples, rows, checkpoint.reference(rows), checkpoint.contract, sketches
+    )
+
+
+def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:
+    unique: dict[str, Recipe] = {}
+    for text in recipes:
+        recipe = Recipe.parse(text)
+        unique.setdefault(str(recipe), recipe)
+    if not unique:
+        raise UsageError("no recipe was given.", f"the default is {DEFAULT_RECIPE}.")
+    return list(unique.values())
+
+
+def _check_targets(targets: Sequence[str]) -> list[str]:
+    names = list(dict.fromkeys(targets))
+    for name in names:
+        if name not in TARGETS:
+            raise UsageError(f"unknown target '{name}'.", f"known: {', '.join(TARGETS)}.")
+    if not names:
+        raise UsageError("no target was given.", f"known: {', '.join(TARGETS)}.")
+    return names
+
+
+def _check_buckets(buckets: Sequence[int] | None, max_length: int | None) -> tuple[int, ...]:
+    lengths = tuple(sorted(set(buckets or ())))
+    if lengths and lengths[0] < 3:
+        raise UsageError(f"a bucket of {lengths[0]} tokens is too short.", "use 3 or more.")
+    if lengths and max_length is not None and lengths[-1] > max_length:
+        raise UsageError(
+            f"bucket {lengths[-1]} exceeds --max-length {max_length}.", "give one of the two."
+        )
+    return lengths
+
+
+def _display_name(model: str, folder: Path) -> str:
+    """The name that manifest and table show: never a path of this machine."""
+    path = Path(model)
+    return folder.resolve().name if path.exists() else model
+
+
+def _require_packages(targets: Sequence[str]) -> None:
+    from importlib.util import find_spec
+
+    needed = ["torch", "transformers", "safetensors", "tokenizers"]
+    needed += ["onnx", "onnxscript", "onnxruntime"] if "onnx" in targets else []
+    needed += ["litert_torch", "ai_edge_litert"] if "tflite" in targets else []
+    for package in needed:
+        if find_spec(package) is None:
+            raise MissingExtraError(package.replace("_", "-"), "convert", "exporting")
+
+
+def _target(name: str) -> Target:
+    if name == "onnx":
+        from edgekit.converters.to_onnx.target import OnnxTarget
+
+        return OnnxTarget()
+    from edgekit.converters.to_tflite.target import TfliteTarget
+
+    return TfliteTarget()

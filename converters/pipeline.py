@@ -1,0 +1,269 @@
+"""The way of a model: load, export once per target, quantize, write, audit, verify, manifest."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgekit._version import __version__
+from edgekit.audit import FileAudit, audit_file
+from edgekit.audit.sketch import make_sketch
+from edgekit.bench.run import bench_file, real_rows
+from edgekit.converters.float_model import FloatModel, Target, WrittenFile
+from edgekit.converters.quantize.plan import apply_plan, make_plan
+from edgekit.converters.quantize.statistics import InputStats, input_statistics
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
+from edgekit.parity.golden import Golden, make_golden
+from edgekit.parity.validate import FileVerdict
+from edgekit.parity.verdict import FileParity, judge
+from edgekit.parity.worker import WorkerDied, run_file
+from edgekit.progress import Progress
+from edgekit.recipe import Recipe
+from edgekit.report.markdown import folder_report
+from edgekit.runtime.cpu_level import is_available
+from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.tasks import Example, get_task
+
+#: instruction sets on which a file with integer products is run at export, beside this machine's
+CHECKED_LEVELS = ("avx2",)
+#: tokens at which the first latency is measured
+LATENCY_LENGTHS = (32, 128)
+
+_PACKAGES = (
+    "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
+    "litert-converter", "ai-edge-litert", "tokenizers", "numpy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export made.
+
+    Attributes:
+      folder: where it lies.
+      manifest: its edgekit.json.
+      verdicts: of each file.
+    """
+
+    folder: Path
+    manifest: Manifest
+    verdicts: tuple[FileVerdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every file keeps its thresholds and is what its recipe says."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "folder": str(self.folder),
+            "passed": self.passed,
+            "source": self.manifest.source,
+            "max_length": self.manifest.contract.max_length,
+            "files": [
+                {**verdict.to_json(), "latency": verdict.entry.latency,
+                 "cpu_levels": verdict.entry.cpu_levels, "notes": verdict.entry.notes}
+                for verdict in self.verdicts
+            ],
+        }  # fmt: skip
+
+
+def run_pipeline(
+    checkpoint: Checkpoint,
+    targets: Sequence[Target],
+    recipes: Sequence[Recipe],
+    examples: Sequence[Example],
+    folder: Path,
+    progress: Progress,
+) -> tuple[Manifest, tuple[FileVerdict, ...]]:
+    """Write every file of an export into a folder, and the manifest last.
+
+    Args:
+      checkpoint: the source, with its final lengths in the contract.
+      targets: in order.
+      recipes: in order; all supported by all targets.
+      examples: the cases.
+      folder: an empty folder.
+      progress: where stages are told.
+    """
+    contract = checkpoint.contract
+    (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
+    tokenizer = TextTokenizer.from_folder(folder, contract)
+    rows = get_task(contract.task).prepare(examples, contract, tokenizer)
+    progress.stage("reference outputs")
+    reference = checkpoint.reference(rows)
+    sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
+    golden = make_golden(examples, rows, reference, contract, sketches)
+    golden.save(folder / GOLDEN_NAME)
+    stats: dict[str, InputStats] = {}
+    if any(recipe.int8_activations for recipe in recipes):
+        progress.stage("input statistics")
+        stats = input_statistics(checkpoint)
+    verdicts: list[FileVerdict] = []
+    dropped: set[str] = set()
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        for target in targets:
+            progress.stage(f"export {target.name} float32")
+            model = target.export(checkpoint, Path(scratch))
+            dropped |= {name for graph in model.values() for name in graph.dropped}
+            for recipe in recipes:
+                progress.stage(f"write {target.name} {recipe}")
+                written = _write(checkpoint, target, model, recipe, stats, folder)
+                for file in written:
+                    progress.stage(f"verify {file.path.name}")
+                    verdicts.append(_verify(file, target, recipe, golden, checkpoint))
+    progress.done()
+    manifest = Manifest(
+        contract=contract,
+        source=checkpoint.source,
+        made_by=made_by(),
+        golden={name: sha256_file(folder / name) for name in (GOLDEN_NAME, TOKENIZER_NAME)},
+        files=tuple(verdict.entry for verdict in verdicts),
+        dropped=tuple(sorted(dropped)),
+    )
+    (folder / "report.md").write_text(folder_report(manifest, verdicts), encoding="utf-8")
+    manifest.write(folder)
+    return manifest, tuple(verdicts)
+
+
+def _write(
+    checkpoint: Checkpoint,
+    target: Target,
+    model: FloatModel,
+    recipe: Recipe,
+    stats: Mapping[str, InputStats],
+    folder: Path,
+) -> list[WrittenFile]:
+    roles: dict[str, str] = {}
+    for graph in model.values():
+        roles.update(graph.roles())
+    shapes = {name: checkpoint.parameters[name].shape for name in roles}
+    plan = make_plan(recipe, roles, shapes, target.name)
+    matrices = {name for name, role in roles.items() if role == "matrix"}
+    weights = apply_plan(plan, checkpoint.parameters, stats, matrices)
+    source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
+    metadata = {
+        "edgekit": __version__,
+        "recipe": str(recipe),
+        "task": checkpoint.contract.task,
+        "source_sha256": source,
+    }
+    return target.write(model, weights, folder / f"model.{recipe}.{target.name}", metadata)
+
+
+def _verify(
+    file: WrittenFile, target: Target, recipe: Recipe, golden: Golden, checkpoint: Checkpoint
+) -> FileVerdict:
+    """Audit a written file and run it in a fresh process, here and on weaker instruction sets."""
+    audit = audit_file(file.path, recipe, file.stored, golden.sketches)
+    parity = _parity(file, target, recipe, golden, checkpoint, "native")
+    problems = [*audit.problems, *parity.failures]
+    levels = {}
+    if recipe.int8_activations:
+        for level in CHECKED_LEVELS:
+            levels[level] = _level(file, target, recipe, golden, checkpoint, level, parity)
+            if levels[level].get("failures"):
+                problems += [f"on {level}: {text}" for text in levels[level]["failures"]]
+    latency: dict[str, Any] = {}
+    if not parity.crash:
+        rows = real_rows(golden.rows, LATENCY_LENGTHS)
+        result = bench_file(
+            file.path, checkpoint.contract, rows, processes=1, rounds=15, weight_cache=False
+        )
+        latency = {n: {"cpu_ms": v["cpu_p50"], "p50_ms": v["p50"]}
+                   for n, v in result.lengths.items()}  # fmt: skip
+    entry = FileEntry(
+        path=file.path.name,
+        target=target.name,
+        recipe=str(recipe),
+        size_bytes=file.path.stat().st_size,
+        sha256=sha256_file(file.path),
+        effective_bits=round(audit.effective_bits, 4),
+        audit=audit.to_json(),
+        tensors=[tensor.to_json() for tensor in file.stored],
+        parity=parity.to_json(),
+        cpu_levels=levels,
+        latency=latency,
+        notes=_notes(target, recipe, audit),
+    )
+    return FileVerdict(entry, tuple(problems), parity, audit)
+
+
+def _parity(
+    file: WrittenFile,
+    target: Target,
+    recipe: Recipe,
+    golden: Golden,
+    checkpoint: Checkpoint,
+    level: str,
+) -> FileParity:
+    contract = checkpoint.contract
+    try:
+        modes = run_file(file.path, golden.rows, contract, level)
+    except WorkerDied as died:
+        return FileParity({}, (), died.message)
+    return judge(
+        modes, golden.outputs, contract, recipe, target.name, decisions=golden.decisions
+    )
+
+
+def _level(
+    file: WrittenFile,
+    target: Target,
+    recipe: Recipe,
+    golden: Golden,
+    checkpoint: Checkpoint,
+    level: str,
+    native: FileParity,
+) -> dict[str, Any]:
+    """Parity on a weaker instruction set, and what it costs against this machine's."""
+    if not is_available():
+        return {"available": False}
+    parity = _parity(file, target, recipe, golden, checkpoint, level)
+    result: dict[str, Any] = {"available": True, "failures": parity.failures}
+    if not parity.crash and not native.crash:
+        here, there = native.metrics["alone"], parity.metrics["alone"]
+        result |= {
+            "cosine_mean": there["cosine_mean"],
+            "cosine_loss": here["cosine_mean"] - there["cosine_mean"],
+            "rms_rel": there["rms_rel"],
+        }
+    return result
+
+
+def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
+    notes = target.notes(recipe)
+    if audit.partitions and max(audit.partitions.values()) > 1:
+        notes.append(f"XNNPACK runs it in {max(audit.partitions.values())} pieces")
+    return notes
+
+
+def made_by() -> dict[str, str]:
+    """Versions of everything that shapes the files."""
+    versions = {"edgekit": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def check_recipes(targets: Sequence[Target], recipes: Sequence[Recipe]) -> None:
+    """Refuse unsupported combinations before any work is done.
+
+    Raises:
+      UnsupportedError: the first one found.
+    """
+    for target in targets:
+        for recipe in recipes:
+            target.check_recipe(recipe)
+
+

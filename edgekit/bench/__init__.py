@@ -1,0 +1,1 @@
+"""Latency and memory of exported files, measured in processes of their own."""

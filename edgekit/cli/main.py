@@ -1,0 +1,130 @@
+"""The group of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from edgekit._version import __version__
+from edgekit.errors import EdgekitError, machine_error
+
+#: command -> one line of help; the module edgekit.cli.<command> is imported when it is called
+COMMANDS = {
+    "export": "Export a fine-tuned model to verified .onnx and .tflite files.",
+    "validate": "Re-check an exported folder or file, without torch.",
+    "inspect": "Show what is in an exported file: inputs, operators, tensor types, provenance.",
+    "bench": "Measure latency and memory of exported files.",
+    "recipes": "List the recipes: how each is stored and which kernel runs it.",
+    "doctor": "Show runtimes, versions and CPU features, and what is missing.",
+}
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module on use, so that ``--help`` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of a first use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"edgekit.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgekit")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Small, verified .onnx and .tflite files from fine-tuned models.
+
+    \b
+    edgekit export ./my-model -o out      both targets, int8, proven
+    edgekit validate out                  the same proof again, without torch
+    """
+    ctx.obj = {"debug": debug}
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised so that temporary files are removed on the way out."""
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; every way out has its exit code (see ``edgekit.errors``)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    debug = "--debug" in arguments
+    try:
+        outcome = cli.main(arguments, prog_name="edgekit", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; nothing was left half done.", err=True)
+        return EXIT_INTERRUPTED
+    except Terminated:
+        click.echo("terminated; nothing was left half done.", err=True)
+        return EXIT_TERMINATED
+    except BrokenPipeError:
+        # the reader of stdout went away: not an error of ours, and nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except EdgekitError as error:
+        return _tell(error, debug)
+    except MemoryError:
+        return _tell(
+            EdgekitError("out of memory.", "close other programs, or use a smaller model."), debug, 6
+        )
+    except OSError as error:
+        return _tell(machine_error("the command", error), debug)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"Error: a bug in edgekit: {type(error).__name__}: {error}", err=True)
+        click.echo("\nhint: run again with --debug and report the traceback.", err=True)
+        return 70
+
+
+def _tell(error: EdgekitError, debug: bool, code: int | None = None) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"\nhint: {error.hint}", err=True)
+    return error.exit_code if code is None else code
+
+
+def print_json(result: Any) -> None:
+    """The one JSON form of every command: ``{"schema", "edgekit", "result"}`` on stdout."""
+    document = {"schema": 1, "edgekit": __version__, "result": result}
+    click.echo(json.dumps(document, indent=1, ensure_ascii=False))

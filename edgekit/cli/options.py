@@ -1,0 +1,46 @@
+"""Options that several commands share: one name, one meaning, one help text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edgekit.errors import UsageError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+json_output: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
+)
+quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+cases: Decorator = click.option(
+    "--cases", metavar="FILE", help="Texts to judge on: TSV with header, or JSONL."
+)
+cpu_level: Decorator = click.option(
+    "--cpu",
+    "level",
+    default="native",
+    show_default=True,
+    help="Run on the kernels of a weaker CPU: native, avx2-vnni, avx2, sse4.1.",
+)
+threads: Decorator = click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(1, 64), help="CPU threads."
+)
+
+
+def parse_lengths(text: str | None, option: str) -> list[int] | None:
+    """ "32,64,128" as numbers.
+
+    Raises:
+      UsageError: something else.
+    """
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"{option} takes numbers with commas, not '{text}'.", f"for example {option} 32,64,128"
+        ) from None

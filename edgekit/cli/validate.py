@@ -1,0 +1,104 @@
+"""edgekit validate"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from edgekit.cli import options
+from edgekit.cli.main import print_json
+from edgekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgekit.parity.validate import FileVerdict
+
+
+@click.command("validate")
+@click.argument("target", metavar="DIR_OR_FILE")
+@click.option("--reference", metavar="MODEL", help="Compare with this checkpoint (needs torch).")
+@options.cases
+@click.option(
+    "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
+    help="A bound of your own, for example cosine_mean=0.998.",
+)  # fmt: skip
+@options.cpu_level
+@options.json_output
+@options.quiet
+def command(
+    target: str,
+    reference: str | None,
+    cases: str | None,
+    thresholds: tuple[str, ...],
+    level: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Re-check an exported folder, or one file of it, without torch.
+
+    Bytes, tokenizer, graph, weights and outputs are held against what the folder stores of its
+    source. Exit code 1 when a check fails.
+
+    \b
+    edgekit validate out
+    edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
+    """
+    from edgekit.parity.validate import validate
+    from edgekit.progress import Progress
+    from edgekit.report.rows import parity_text
+    from edgekit.report.terminal import print_table
+
+    result = validate(
+        target,
+        reference=reference,
+        cases=cases,
+        thresholds=_parse(thresholds),
+        level=level,
+        progress=Progress.silent() if quiet else Progress.to_stderr(),
+    )
+    if as_json:
+        print_json(result.to_json())
+        return 0 if result.passed else 1
+    rows = []
+    for verdict in result.files:
+        parity = verdict.parity
+        rows.append(
+            (
+                verdict.entry.path,
+                *parity_text(parity),
+                str(len(verdict.audit.tensors)) if verdict.audit else "-",
+                f"{sum(g.passed for g in parity.gates)}/{len(parity.gates)}" if parity else "-",
+                "pass" if verdict.passed else "FAIL",
+            )
+        )
+    print_table(("file", "parity", "worst", "weights", "gates", "verdict"), rows)
+    if not result.files or not all(v.passed for v in result.files) or result.problems:
+        for problem in result.problems:
+            click.echo(f"  {problem}")
+        for verdict in result.files:
+            for problem in verdict.problems:
+                click.echo(f"  {verdict.entry.path}: {problem}")
+    else:
+        _print_thresholds(result.files[0])
+    return 0 if result.passed else 1
+
+
+def _print_thresholds(verdict: FileVerdict) -> None:
+    """The bounds that the first file was held to; --json has all of them."""
+    if verdict.parity is not None:
+        shown = [g for g in verdict.parity.gates if g.mode in ("alone", "padded")]
+        click.echo(f"  {verdict.entry.path}: " + "; ".join(str(g) for g in shown))
+
+
+def _parse(texts: tuple[str, ...]) -> dict[str, float]:
+    values = {}
+    for text in texts:
+        metric, _, value = text.partition("=")
+        try:
+            values[metric.strip()] = float(value)
+        except ValueError:
+            raise UsageError(
+                f"--threshold takes METRIC=VALUE, not '{text}'.",
+                "for example --threshold cosine_mean=0.998",
+            ) from None
+    return values

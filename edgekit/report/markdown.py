@@ -1,0 +1,49 @@
+"""report.md: the result of an export for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.manifest import Manifest
+from edgekit.parity.validate import FileVerdict
+from edgekit.report.rows import HEADER, notes, result_rows
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub table."""
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
+    """The whole page."""
+    contract = manifest.contract
+    lines = [
+        f"# {manifest.source['name']}: {contract.task}",
+        "",
+        f"Source: {manifest.source['kind']} checkpoint, reference {manifest.source['reference']}. "
+        f"Text is cut at {contract.max_length} tokens, in the reference too.",
+        "",
+        markdown_table(HEADER, result_rows(verdicts)),
+        "",
+        "Latency is thread CPU time in ms for one text, one thread, on the exporting machine: x86, "
+        "not a prediction of milliseconds on a phone.",
+        "",
+        *(f"- {line}" for line in notes(verdicts)),
+        "",
+        "## What was judged",
+        "",
+    ]
+    for verdict in verdicts:
+        if verdict.parity is None:
+            continue
+        rows = [
+            (g.mode, g.metric, f"{g.value:.6g}", f"{'>=' if g.side == 'min' else '<='} "
+             f"{g.threshold:.6g}", "pass" if g.passed else "FAIL")
+            for g in verdict.parity.gates
+        ]  # fmt: skip
+        lines += [f"### {verdict.entry.path}", ""]
+        lines += [markdown_table(("mode", "metric", "value", "bound", ""), rows), ""]
+    made = ", ".join(f"{name} {number}" for name, number in manifest.made_by.items())
+    return "\n".join([*lines, f"Made by {made}.", ""])

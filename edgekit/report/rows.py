@@ -1,0 +1,68 @@
+"""The rows of the result table, the same for terminal and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.parity.validate import FileVerdict
+from edgekit.parity.verdict import FileParity
+
+HEADER = ("file", "size", "bits", "parity", "worst", "ms 32", "ms 128", "verdict")
+
+
+def megabytes(size_bytes: int) -> str:
+    """Decimal megabytes, as stores count them."""
+    return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def result_rows(verdicts: Sequence[FileVerdict]) -> list[tuple[str, ...]]:
+    """One row per file: name, size, effective bits, parity, worst case, latency, verdict."""
+    rows = []
+    for verdict in verdicts:
+        entry = verdict.entry
+        parity, worst = parity_text(verdict.parity)
+        times = [entry.latency.get(n, {}).get("cpu_ms") for n in ("32", "128")]
+        rows.append(
+            (
+                entry.path,
+                megabytes(entry.size_bytes),
+                f"{entry.effective_bits:.2f}",
+                parity,
+                worst,
+                *("-" if t is None else f"{t:.1f}" for t in times),
+                "pass" if verdict.passed else "FAIL",
+            )
+        )
+    return rows
+
+
+def parity_text(parity: FileParity | None) -> tuple[str, str]:
+    """The metric that matters and its worst value, over all modes."""
+    if parity is None or not parity.metrics:
+        return "-", "-"
+    modes = parity.metrics.values()
+    if all("top1" in m for m in modes):
+        agree = min(m["top1"] for m in modes)
+        return f"top-1 {agree:.2%}", f"rms {max(m['rms_rel'] for m in modes):.1e}"
+    mean = min(m["cosine_mean"] for m in modes)
+    if mean > 0.999995:
+        return f"max abs {max(m['max_abs'] for m in modes):.1e}", "cos 1.0000"
+    return f"cos {mean:.5f}", f"cos {min(m['cosine_min'] for m in modes):.4f}"
+
+
+def notes(verdicts: Sequence[FileVerdict]) -> list[str]:
+    """What is said below the table: problems, notes, and what weaker CPUs do."""
+    lines = []
+    for verdict in verdicts:
+        entry = verdict.entry
+        lines += [f"{entry.path}: {text}" for text in verdict.problems]
+        lines += [f"{entry.path}: {text}" for text in entry.notes]
+        for level, found in entry.cpu_levels.items():
+            if not found.get("available"):
+                lines.append(f"{entry.path}: not checked on {level} (CPUID cannot fault here)")
+            elif "cosine_loss" in found:
+                lines.append(
+                    f"{entry.path}: on {level} kernels cosine {found['cosine_mean']:.5f} "
+                    f"(loss {max(0.0, found['cosine_loss']):.5f})"
+                )
+    return lines
