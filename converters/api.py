@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.contract import Contract
 from edgekit.converters.float_model import Target
 from edgekit.converters.pipeline import ExportResult, check_recipes, run_pipeline
+from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
+
+from edgekit.contract import Contract
 from edgekit.errors import MissingExtraError, UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
@@ -69,10 +71,11 @@ def export(
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
         _require_packages(names)
-        from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
-
         asked = max_length or (max(lengths) if lengths else None)
-        checkpoint = load_checkpoint(folder, _display_name(str(model), folder), task, asked)
+        with quiet_libraries():
+            from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
+
+            checkpoint = load_checkpoint(folder, _display_name(str(model), folder), task, asked)
         limit = checkpoint.contract.max_length
         if "tflite" in names:
             limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
@@ -103,18 +106,18 @@ def reference_golden(model: str, contract: Contract, examples: Sequence[Example]
     from tokenizers import Tokenizer
 
     from edgekit.audit.sketch import make_sketch
-    from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
     from edgekit.runtime.tokenizer import TextTokenizer
 
-    loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length)
+    with quiet_libraries():
+        from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
+
+        loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length)
     checkpoint = with_length(loaded, contract.max_length, contract.buckets)
     tokenizer = TextTokenizer(Tokenizer.from_str(checkpoint.tokenizer_json), contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree
-    return make_golden(
-        examples, rows, checkpoint.reference(rows), checkpoint.contract, sketches
-    )
+    return make_golden(examples, rows, checkpoint.reference(rows), checkpoint.contract, sketches)
 
 
 def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:

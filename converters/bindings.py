@@ -155,7 +155,7 @@ class _Index:
                 place = np.unravel_index(int(np.abs(other).argmax()), other.shape)
                 factor = float(squeezed[place]) / float(other[place] or 1)
                 if factor and np.allclose(squeezed, other * factor, rtol=3e-6, atol=1e-12):
-                    return name, Transform(layout, factor=factor)  # type: ignore[arg-type]
+                    return name, Transform(layout, factor=factor)
         return None
 
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from edgekit.audit.records import StoredTensor
 from edgekit.converters.bindings import Binding
 from edgekit.converters.sources.checkpoint import Checkpoint
+
+from edgekit.audit.records import StoredTensor
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session

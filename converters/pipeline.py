@@ -10,14 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgekit._version import __version__
-from edgekit.audit import FileAudit, audit_file
-from edgekit.audit.sketch import make_sketch
-from edgekit.bench.run import bench_file, real_rows
 from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.quantize.plan import apply_plan, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.sources.checkpoint import Checkpoint
+
+from edgekit._version import __version__
+from edgekit.audit import FileAudit, audit_file
+from edgekit.audit.sketch import make_sketch
+from edgekit.bench.run import bench_file, real_rows
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.parity.validate import FileVerdict
@@ -209,9 +210,7 @@ def _parity(
         modes = run_file(file.path, golden.rows, contract, level)
     except WorkerDied as died:
         return FileParity({}, (), died.message)
-    return judge(
-        modes, golden.outputs, contract, recipe, target.name, decisions=golden.decisions
-    )
+    return judge(modes, golden.outputs, contract, recipe, target.name, decisions=golden.decisions)
 
 
 def _level(
@@ -265,5 +264,3 @@ def check_recipes(targets: Sequence[Target], recipes: Sequence[Recipe]) -> None:
     for target in targets:
         for recipe in recipes:
             target.check_recipe(recipe)
-
-

@@ -26,7 +26,7 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
       FolderBusyError: another export is writing into it.
       MachineError: no permission, disk full.
     """
-    out = Path(os.path.abspath(out))
+    out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link at out
     _refuse_existing(out, force)
     staging = out.with_name(f".{out.name}.edgekit")
     try:

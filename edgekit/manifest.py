@@ -1,4 +1,4 @@
-"""edgekit.json: what the folder holds, from what and by what it was made. Written last, atomically."""
+"""edgekit.json: what the folder holds, from what and by what it was made; written last."""
 
 from __future__ import annotations
 

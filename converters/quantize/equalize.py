@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.quantize.statistics import InputStats
 
 Floats = npt.NDArray[np.float32]

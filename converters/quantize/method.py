@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.quantize.statistics import InputStats
+
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid
 

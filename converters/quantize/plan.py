@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.float_model import Weight
 from edgekit.converters.quantize.equalize import equalize
 from edgekit.converters.quantize.methods import get_method
 from edgekit.converters.quantize.statistics import InputStats
+
 from edgekit.recipe import FloatFormat, Grid, Recipe
 
 Floats = npt.NDArray[np.float32]
@@ -59,7 +59,10 @@ def make_plan(
 
 
 def apply_plan(
-    plan: Plan, parameters: Mapping[str, Floats], stats: Mapping[str, InputStats], matrices: set[str]
+    plan: Plan,
+    parameters: Mapping[str, Floats],
+    stats: Mapping[str, InputStats],
+    matrices: set[str],
 ) -> dict[str, Weight]:
     """Quantize.
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.sources.checkpoint import Checkpoint
 
 Floats = npt.NDArray[np.float32]

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-
-from edgekit.contract import Contract, TensorSpec
+from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read_head
 from edgekit.converters.sources.weights_check import check_weights, find_weights
-from edgekit.errors import CheckpointError, MissingExtraError, UnsupportedError
+
+from edgekit.contract import Contract, TensorSpec
+from edgekit.errors import CheckpointError, UnsupportedError
 from edgekit.tasks import task_names
 
 #: model types that are tested; others are refused until they are (docs/decisions/0004-scope.md)
@@ -127,13 +128,13 @@ def _guess_task(folder: Path, config: dict[str, Any], head: EmbeddingHead | None
 
 
 def _load_tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
             f"'{folder}' holds no tokenizer.json.",
             "save its fast tokenizer there: tokenizer.save_pretrained(DIR).",
         )
+    with quiet_libraries():
+        from transformers import AutoTokenizer
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # transformers raises whatever its parsers do
@@ -150,13 +151,11 @@ def _load_tokenizer(folder: Path) -> Any:
 
 def _load_module(folder: Path, task: str, head: EmbeddingHead | None) -> tuple[Any, Any]:
     """The task's wrapper and the transformers model in it, float32, evaluation mode."""
-    try:
+    with quiet_libraries():
         import torch
+        from edgekit.converters.modules import attention, heads
         from transformers import AutoModel, AutoModelForSequenceClassification
         from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtraError(error.name or "torch", "convert", "export") from None
-    from edgekit.converters.modules import attention, heads
 
     attention.register()
     logging.set_verbosity_error()
@@ -284,5 +283,3 @@ def with_length(checkpoint: Checkpoint, length: int, buckets: Iterable[int]) -> 
     """The same checkpoint with another effective length and buckets in its contract."""
     contract = replace(checkpoint.contract, max_length=length, buckets=tuple(buckets))
     return replace(checkpoint, contract=contract)
-
-

@@ -36,7 +36,9 @@ def find_weights(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            names = sorted(
+                set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            )
             paths = [folder / str(name) for name in names]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"'{index}' is damaged ({error}).", "copy it anew.") from error

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
-from onnx_ir.convenience import replace_all_uses_with
-
 from edgekit.converters.to_onnx.fuse import remove_unused
+from onnx_ir.convenience import replace_all_uses_with
 
 
 class Builder:
@@ -52,6 +51,17 @@ class Builder:
         out = self.op(first, op_type, inputs, **attributes)
         replace_all_uses_with(value, out)
         return out
+
+    def take_place(self, node: ir.Node, value: ir.Value) -> None:
+        """Give a node's place to a value, its name and shape too where it is a graph output."""
+        old = node.outputs[0]
+        is_output = old.is_graph_output()
+        replace_all_uses_with(old, value, replace_graph_outputs=is_output)
+        if is_output:
+            name, value.shape, value.type = old.name, old.shape, old.type
+            old.name = f"{name}_old"
+            value.name = name
+        self.graph.remove(node, safe=True)
 
     def finish(self) -> None:
         """Drop what is not read any more and number the nodes."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx_ir as ir
 import torch
-
-from edgekit.audit.records import Role
 from edgekit.converters.bindings import Binding, bind, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
+from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.fuse import fuse
+
+from edgekit.audit.records import Role
 from edgekit.errors import UnsupportedError
 
 OPSET = 18
@@ -64,7 +60,7 @@ def _trace(checkpoint: Checkpoint) -> ir.Model:
     sample["input_ids"] = torch.arange(18).reshape(2, 9) % 7
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     try:
-        with quiet_exporter(), torch.no_grad():
+        with quiet_libraries(), torch.no_grad():
             program = torch.onnx.export(
                 checkpoint.module,
                 (),
@@ -126,18 +122,3 @@ def _role(value: ir.Value) -> Role:
     if ("Gather", 0) in kinds:
         return "table"
     return "matrix" if any(op in ("MatMul", "Gemm") for op, _ in kinds) else "table"
-
-
-@contextlib.contextmanager
-def quiet_exporter() -> Iterator[None]:
-    """Exporters talk a lot; errors are raised, the rest is dropped."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
-
-

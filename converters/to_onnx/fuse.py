@@ -200,5 +200,3 @@ def _same_width(a: ir.Value, b: ir.Value | None) -> bool:
     if a.shape is None or b is None or b.shape is None or len(a.shape) != 3 or len(b.shape) != 3:
         return False
     return isinstance(a.shape[2], int) and a.shape[2] == b.shape[2]
-
-

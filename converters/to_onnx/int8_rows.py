@@ -19,10 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.convenience import replace_all_uses_with
-
 from edgekit.converters.bindings import Binding
 from edgekit.converters.to_onnx.builder import Builder
+
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor
 
@@ -51,9 +50,7 @@ class RowProducts:
         self._builder = builder
         self._quantized: dict[tuple[ir.Value, bytes], tuple[ir.Value, ir.Value, _Grid]] = {}
 
-    def replace(
-        self, binding: Binding, weight: QuantizedTensor, value: ir.Value
-    ) -> dict[str, str]:
+    def replace(self, binding: Binding, weight: QuantizedTensor, value: ir.Value) -> dict[str, str]:
         """Put int8 products in place of every MatMul or Gemm that reads a constant.
 
         Args:
@@ -91,12 +88,7 @@ class RowProducts:
             out = build.op(node, "Mul", [product, row_scale])
             if bias is not None:
                 out = build.op(node, "Add", [out, bias])
-            replace_all_uses_with(
-                node.outputs[0], out, replace_graph_outputs=node.outputs[0].is_graph_output()
-            )
-            if node.outputs[0].name and out.is_graph_output():
-                out.name, node.outputs[0].name = node.outputs[0].name, f"{out.name}_old"
-            build.graph.remove(node, safe=True)
+            build.take_place(node, out)
         return where
 
     def _quantize(
@@ -145,8 +137,8 @@ class RowProducts:
 
 
 def _scalar(build: Builder, number: float) -> ir.Value:
-    return build.constant(f"f{number:.9g}", np.float32(number).reshape(()))
+    return build.constant(f"f{number:.9g}", np.array(number, np.float32))
 
 
 def _zero_point(build: Builder, grid: _Grid) -> ir.Value:
-    return build.constant(f"u{grid.zero_point}", np.uint8(grid.zero_point).reshape(()))
+    return build.constant(f"u{grid.zero_point}", np.array(grid.zero_point, np.uint8))

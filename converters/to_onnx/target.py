@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.export import export_graph
 from edgekit.converters.to_onnx.write import write_graph
+
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session

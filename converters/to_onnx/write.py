@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
-from onnx_ir.convenience import replace_all_uses_with
-
-from edgekit.audit.records import StoredTensor
 from edgekit.converters.bindings import Binding
 from edgekit.converters.float_model import FloatGraph, Weight
 from edgekit.converters.to_onnx.builder import Builder
 from edgekit.converters.to_onnx.int8_rows import RowProducts
+
+from edgekit.audit.records import StoredTensor, Transform
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor
 
@@ -37,8 +36,7 @@ def write_graph(
     builder = Builder(model.graph)
     products = RowProducts(builder)
     stored = [
-        _place(builder, products, binding, weights[binding.parameter])
-        for binding in graph.bindings
+        _place(builder, products, binding, weights[binding.parameter]) for binding in graph.bindings
     ]
     builder.finish()
     model.metadata_props.update(metadata)
@@ -52,9 +50,15 @@ def _place(
     value = builder.graph.initializers[str(binding.constant)]
     shape = tuple(int(n) for n in weight.shape)
 
-    def stored(dtype: str, bits: int, where: dict[str, str], group: int | None) -> StoredTensor:
+    def stored(
+        dtype: str,
+        bits: int,
+        where: dict[str, str],
+        group: int | None = None,
+        transform: Transform = binding.transform,
+    ) -> StoredTensor:
         return StoredTensor(
-            binding.parameter, shape, binding.role, binding.transform, dtype, bits, where, group
+            binding.parameter, shape, binding.role, transform, dtype, bits, where, group
         )
 
     if not isinstance(weight, QuantizedTensor):
@@ -64,14 +68,16 @@ def _place(
             # storage only: onnxruntime folds the Cast when it loads the file
             half = builder.constant(f"{name}.half", array)
             builder.before_users(value, "Cast", [half], to=ir.DataType.FLOAT)
-            return stored("float16", 16, {"values": f"{name}.half"}, None)
+            return stored("float16", 16, {"values": f"{name}.half"})
         value.const_value = ir.tensor(array, name=name)
-        return stored("float32", 32, {"values": name}, None)
+        return stored("float32", 32, {"values": name})
     if binding.role == "table":
         where = _place_table(builder, binding, weight, value)
-    else:
-        where = products.replace(binding, weight, value)
-    return stored("int8", weight.bits, where, weight.group)
+        return stored("int8", weight.bits, where, weight.group)
+    where = products.replace(binding, weight, value)
+    # products read [in, out], also where a Gemm read [out, in]
+    transform = Transform("transpose", factor=binding.transform.factor)
+    return stored("int8", weight.bits, where, weight.group, transform)
 
 
 def _layout(binding: Binding, weight: npt.NDArray[Any], value: ir.Value) -> npt.NDArray[Any]:
@@ -103,7 +109,5 @@ def _place_table(
         picked = builder.op(node, "Gather", [codes, ids])
         floats = builder.op(node, "Cast", [picked], to=ir.DataType.FLOAT)
         scale = builder.op(node, "Gather", [scales, ids])
-        rows_out = builder.op(node, "Mul", [floats, scale])
-        replace_all_uses_with(node.outputs[0], rows_out)
-        builder.graph.remove(node, safe=True)
+        builder.take_place(node, builder.op(node, "Mul", [floats, scale]))
     return {"values": f"{name}.codes", "scales": f"{name}.scales"}

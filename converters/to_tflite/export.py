@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from edgekit.audit.records import Role
-from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.converters.bindings import SMALL_BYTES, Binding, bind, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
+from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint
-from edgekit.converters.to_onnx.export import quiet_exporter
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
+
+from edgekit.audit.records import Role
+from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import UnsupportedError
-from edgekit.runtime.tflite_session import quiet_native_log, signature_name
+from edgekit.runtime.tflite_session import signature_name
 
 #: argument of the traced module that holds the parameters kept apart
 FREE = "free"
@@ -58,10 +58,9 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
 def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
     """The converted model, parsed; parameters ``kept_apart`` are inputs of it."""
     os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
-    with quiet_exporter(), quiet_native_log():
+    with quiet_libraries():
         import litert_torch
         import torch
-
         from edgekit.converters.modules.free_parameters import FreeParameters
 
         module = FreeParameters(checkpoint.module, checkpoint.attention, kept_apart).eval()

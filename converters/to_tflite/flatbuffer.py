@@ -31,7 +31,7 @@ class Flatbuffer:
     def op_name(self, operator: Any) -> str:
         """The builtin name of an operator."""
         code = self.model.operatorCodes[operator.opcodeIndex]
-        return self._op_names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        return str(self._op_names[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
     def op_code(self, name: str, version: int = 1) -> int:
         """Index of an operator code, added when the model has none of that name."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 
 from edgekit.audit.records import Transform
-from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 
 Bound = dict[str | int, tuple[str, Transform]]
 
@@ -62,9 +62,7 @@ def _look_up(
     """Turn a constant tensor into the output of a look-up."""
     constant = graph.tensors[index]
     width = int(constant.shape[-1])
-    first = next(
-        o for o in graph.operators if any(int(i) == index for i in o.inputs)
-    )
+    first = next(o for o in graph.operators if any(int(i) == index for i in o.inputs))
     table_tensor = _existing(graph, table)
     if table_tensor is None:
         table_tensor = buffers.add_tensor(graph, [rows, width], "FLOAT32", table)
@@ -79,9 +77,7 @@ def _look_up(
     shape_buffer = buffers.add_buffer(np.array(shape, np.int32).tobytes())
     shape_tensor = buffers.add_tensor(graph, [len(shape)], "INT32", shape_buffer)
     constant.buffer = 0
-    buffers.add_operator(
-        graph, first, "RESHAPE", [picked, shape_tensor], [index], "ReshapeOptions"
-    )
+    buffers.add_operator(graph, first, "RESHAPE", [picked, shape_tensor], [index], "ReshapeOptions")
 
 
 def _existing(graph: Any, buffer: int) -> int | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from edgekit.audit.records import StoredTensor
-from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.converters.bindings import Binding
 from edgekit.converters.float_model import FloatGraph, Weight
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
+
+from edgekit.audit.records import StoredTensor
+from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor
 

@@ -118,9 +118,7 @@ def _inspect(
 def _judge(record: TensorRecord, expected: str) -> list[str]:
     problems = []
     if record.dtype != expected:
-        problems.append(
-            f"{record.parameter}: stored as {record.dtype}, the recipe says {expected}"
-        )
+        problems.append(f"{record.parameter}: stored as {record.dtype}, the recipe says {expected}")
     if record.deviation_max is not None and record.deviation_rms is not None:
         bad = not (record.deviation_max <= LIMIT_MAX and record.deviation_rms <= LIMIT_RMS)
         if bad:  # also true for NaN

@@ -50,7 +50,9 @@ class OnnxFile:
 
     def operators(self) -> dict[str, int]:
         """Operator -> count; contrib operators with their domain."""
-        names = [f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in self.model.graph.node]
+        names = [
+            f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in self.model.graph.node
+        ]
         return dict(sorted(Counter(names).items()))
 
     def runtime(self) -> dict[str, Any]:

@@ -60,8 +60,7 @@ def real_rows(rows: Sequence[Ids], lengths: Sequence[int]) -> dict[str, Ids]:
         if length <= len(longest["input_ids"]):
             # the last token closes the sequence: keep it
             found[str(length)] = {
-                name: np.concatenate([ids[: length - 1], ids[-1:]])
-                for name, ids in longest.items()
+                name: np.concatenate([ids[: length - 1], ids[-1:]]) for name, ids in longest.items()
             }
     return found
 
@@ -114,9 +113,7 @@ def bench_file(
             length: {k: middle([r["lengths"][length][k] for r in runs]) for k in metrics}
             for length, metrics in runs[0]["lengths"].items()
         },
-        memory_mb={
-            k: middle([r["memory_mb"][k] for r in runs]) for k in runs[0]["memory_mb"]
-        },
+        memory_mb={k: middle([r["memory_mb"][k] for r in runs]) for k in runs[0]["memory_mb"]},
         processes=processes,
         machine={
             "cpu": cpu_name(),

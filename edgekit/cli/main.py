@@ -103,7 +103,9 @@ def _run(arguments: list[str]) -> int:
         return _tell(error, debug)
     except MemoryError:
         return _tell(
-            EdgekitError("out of memory.", "close other programs, or use a smaller model."), debug, 6
+            EdgekitError("out of memory.", "close other programs, or use a smaller model."),
+            debug,
+            6,
         )
     except OSError as error:
         return _tell(machine_error("the command", error), debug)

@@ -155,9 +155,7 @@ def check_file(
     recipe, path = Recipe.parse(entry.recipe), folder / entry.path
     try:
         stored = [StoredTensor.from_json(t) for t in entry.tensors]
-        audit = audit_file(
-            path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False
-        )
+        audit = audit_file(path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False)
         modes = run_file(path, golden.rows, manifest.contract, level)
     except (MissingExtraError, UsageError):
         raise

@@ -96,7 +96,7 @@ def judge(
     metrics: dict[str, dict[str, float]] = {}
     gates: list[Gate] = []
     for mode, outputs in modes.items():
-        ran = ~np.isnan(outputs[name]).all(axis=1)
+        ran: npt.NDArray[np.bool_] = np.logical_not(np.isnan(outputs[name]).all(axis=1))
         if mode.startswith("bucket") and not ran.any():
             continue
         rows = ran if mode.startswith("bucket") else np.ones_like(ran)
@@ -105,7 +105,7 @@ def judge(
         values = compare(want[name], got[name]) | task.parity(want, got, contract)
         found = task.decisions(got, contract)
         if decisions and found is not None:
-            kept = [d for d, row in zip(decisions, rows, strict=True) if row]
+            kept = [d for d, row in zip(decisions, list(rows), strict=True) if row]
             values["top1"] = float(np.mean([a == b for a, b in zip(kept, found, strict=True)]))
         metrics[mode] = values
         checks = list(bounds)

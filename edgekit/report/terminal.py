@@ -11,7 +11,7 @@ from edgekit.report.rows import HEADER
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table to stdout: plain ASCII where the encoding is not UTF-8, no colour off a terminal.
+    """Print a table to stdout, in plain ASCII where the encoding is not UTF-8.
 
     Args:
       header: column names; columns of numbers are right-aligned.
@@ -50,6 +50,6 @@ def print_results(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
 
 
 def _is_number(text: Any) -> bool:
-    return str(text).replace(" MB", "").replace(" kB", "").replace("-", "0").replace(
-        ".", ""
-    ).isdigit()
+    return (
+        str(text).replace(" MB", "").replace(" kB", "").replace("-", "0").replace(".", "").isdigit()
+    )

@@ -23,7 +23,7 @@ _EAX, _EBX, _ECX, _EDX = range(4)
 
 #: level -> ((leaf, subleaf), register, bits that are cleared); each level also clears the former's
 _HIDDEN: dict[str, tuple[tuple[tuple[int, int], int, tuple[int, ...]], ...]] = {
-    # AVX512 of every kind, AMX, AVX-VNNI-INT8/INT16, AVX10, AVX-IFMA, AMX-FP16: leaves AVX2 + AVX-VNNI
+    # AVX512 of every kind, AMX, AVX10, AVX-IFMA, AVX-VNNI-INT8/INT16: leaves AVX2 + AVX-VNNI
     "avx2-vnni": (
         ((7, 0), _EBX, (16, 17, 21, 26, 27, 28, 30, 31)),
         ((7, 0), _ECX, (1, 6, 11, 12, 14)),

@@ -69,9 +69,7 @@ class Model:
         return results
 
 
-def _batches(
-    rows: Sequence[Ids], buckets: tuple[int, ...], batch_size: int
-) -> Iterable[list[int]]:
+def _batches(rows: Sequence[Ids], buckets: tuple[int, ...], batch_size: int) -> Iterable[list[int]]:
     """Indices in batches of like length: little padding, and the smallest bucket for each."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))
     size = 1 if buckets else max(1, batch_size)

@@ -7,6 +7,7 @@ for MiniLM in float32 with three buckets; measured with LiteRT 2.3.0).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import hashlib
@@ -14,6 +15,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,10 @@ class TfliteSession:
         if building is not None and cache is not None and building.is_file():
             with contextlib.suppress(OSError):
                 building.replace(cache)
+        self._has_run = False
         # the runtime talks when it is taken down as well
         weakref.finalize(self, _release, self._signatures)
+        _quiet_exit()
 
     def _open_signatures(self, model: Any, only: int | None) -> dict[tuple[str, int], _Signature]:
         found = {}
@@ -105,11 +109,30 @@ class TfliteSession:
                 "cut the text, or export with a larger --max-length.",
             )
         signature = self._signatures[entry, bucket]
-        rows = [
-            signature.run({name: array[i : i + 1] for name, array in inputs.items()})
-            for i in range(batch)
-        ]
+        # the runtime starts its environment, and tells of it, at the very first run
+        with contextlib.nullcontext() if self._has_run else quiet_native_log():
+            rows = [
+                signature.run({name: array[i : i + 1] for name, array in inputs.items()})
+                for i in range(batch)
+            ]
+        self._has_run = True
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+@cache
+def _quiet_exit() -> None:
+    """The runtime's environment is taken down by C++, after all of Python: mute it there.
+
+    Handlers run in reverse order of registration, so those of others still have their stderr.
+    """
+
+    def mute() -> None:
+        if not os.environ.get("EDGEKIT_NATIVE_LOG"):
+            sys.stderr.flush()
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    atexit.register(mute)
 
 
 def _release(signatures: dict[tuple[str, int], _Signature]) -> None:

@@ -63,7 +63,11 @@ class TextTokenizer:
         """
         examples = [t if p is None else (t, p) for t, p in zip(texts, pairs, strict=True)]
         encodings = self._tokenizer.encode_batch(examples)
-        sources = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+        sources = {
+            "input_ids": "ids",
+            "attention_mask": "attention_mask",
+            "token_type_ids": "type_ids",
+        }
         return [
             {
                 name: np.asarray(getattr(encoding, sources[name]), dtype=np.int64)

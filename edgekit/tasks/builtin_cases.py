@@ -23,7 +23,7 @@ _TEXTS = (
     "Could you move our meeting from Tuesday to Thursday, same time?",
     "The tenant shall return the keys no later than the last day of the lease.",
     "A mutex protects shared state; forgetting to release it stops every other thread.",
-    "\"Are you coming?\" he asked. \"Only if you drive,\" she said.",
+    '"Are you coming?" he asked. "Only if you drive," she said.',
     "Warning: this product contains nuts and may contain traces of milk.",
     "Order #48213-B has shipped and should arrive between 9 and 11 a.m.",
     "He never said that she stole the money; he said that somebody had.",
@@ -49,8 +49,8 @@ _TEXTS = (
     "Best pizza in town 🍕🍕 10/10 would eat again 😋",
     "naïve café façade coöperate Zürich Łódź",
     "tab\tand\nnewline in one text",
-    "The museum, which had been closed for eleven years while lawyers argued about its roof, opened "
-    "on a grey Monday with free coffee and a queue that reached the river.",
+    "The museum, which had been closed for eleven years while lawyers argued about its roof, "
+    "opened on a grey Monday with free coffee and a queue that reached the river.",
     "When the engineers compared the two bridges they found that the older one, built without a "
     "single calculation that survives, would outlive the newer one by at least forty years.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekit.converters.quantize.method import Method
 from edgekit.converters.quantize.methods.rtn import RoundToNearest
+
 from edgekit.errors import UnsupportedError
 
 _METHODS: dict[str, Method] = {m.name: m for m in (RoundToNearest(),)}

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.quantize.statistics import InputStats
+
 from edgekit.errors import UnsupportedError
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid

@@ -1,0 +1,60 @@
+# Every target does its own set-up: Python 3.11-3.13 and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+LIGHT := .venv-light
+LIGHT_STAMP := $(LIGHT)/.ready
+DEMO := build/demo
+
+.PHONY: help setup demo test fast lint bench clean readme readme-check
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP)  ## make .venv with everything that tests and demo need
+
+# torch first and from its CPU build: another package's range would fetch gigabytes for GPUs
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+# what a CI job or an app's build machine installs: no torch; a test proves that it is enough
+$(LIGHT_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[onnx,tflite]'
+	touch $(LIGHT_STAMP)
+
+demo: $(STAMP)  ## export all-MiniLM-L6-v2 to both targets in three recipes, into build/demo
+	$(BIN)/edgekit export demo -o $(DEMO) --recipe fp32 --recipe fp16 --recipe w8c_a8 --force
+
+test: $(STAMP) $(LIGHT_STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+fast: $(STAMP)  ## the tests that need no exporter, under a minute
+	$(BIN)/python -m pytest -m "not heavy"
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# converters/ is edgekit.converters: mypy gets a tree of links in which it lies there
+	@rm -rf build/typecheck && mkdir -p build/typecheck/edgekit
+	@ln -s $(CURDIR)/edgekit/* build/typecheck/edgekit/
+	@ln -s $(CURDIR)/converters build/typecheck/edgekit/converters
+	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+
+bench: $(STAMP)  ## the committed measurements again: quality, speed, conversion (needs build/demo)
+	$(BIN)/python benchmarks/run_all.py
+
+readme: $(STAMP)  ## write the measured tables into README.md
+	$(BIN)/python benchmarks/readme.py
+
+readme-check: $(STAMP)  ## fail when README.md differs from the committed measurements
+	$(BIN)/python benchmarks/readme.py --check
+
+clean:  ## remove what the targets made, the environment too
+	rm -rf build dist *.egg-info $(VENV) $(LIGHT)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from edgekit.contract import Contract, TensorSpec
+from edgekit.errors import InternalError, UsageError
+from edgekit.parity.metrics import bootstrap, compare
+from edgekit.parity.thresholds import thresholds_for
+from edgekit.parity.verdict import judge
+from edgekit.recipe import Recipe
+
+REFERENCE = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+
+
+def contract(task: str = "sentence-embedding", **more: object) -> Contract:
+    output = {"sentence-embedding": "sentence_embedding", "text-classification": "logits"}[task]
+    return Contract(
+        task=task,
+        architecture="bert",
+        inputs=(),
+        outputs=(TensorSpec(output, "float32", ("batch", 8)),),
+        max_length=32,
+        pad_id=0,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_equal_outputs_are_perfect() -> None:
+    found = compare(REFERENCE, REFERENCE)
+    assert found["max_abs"] == found["rms_rel"] == 0
+    assert found["cosine_min"] == pytest.approx(1)
+    assert found["sqnr_db"] == 200
+
+
+def test_metrics_by_hand() -> None:
+    found = compare(np.array([[3, 4]], np.float32), np.array([[4, 3]], np.float32))
+    assert found["cosine_mean"] == pytest.approx(24 / 25)
+    assert found["max_abs"] == pytest.approx(1)
+    assert found["rms_rel"] == pytest.approx(np.sqrt(2) / 5)
+    assert found["sqnr_db"] == pytest.approx(-20 * np.log10(np.sqrt(2) / 5))
+
+
+def test_nan_fails_every_gate() -> None:
+    broken = REFERENCE.copy()
+    broken[3, 3] = np.nan
+    result = judge(
+        {"alone": {"sentence_embedding": broken}},
+        {"sentence_embedding": REFERENCE},
+        contract(),
+        Recipe.parse("w8c_a8"),
+        "onnx",
+    )
+    assert not result.passed
+    assert not any(gate.passed for gate in result.gates)
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(InternalError):
+        compare(REFERENCE, REFERENCE[:, :4])
+
+
+def test_bootstrap_covers_the_mean() -> None:
+    values = np.random.default_rng(2).normal(5, 1, 400)
+    found = bootstrap(values)
+    assert found.low < values.mean() < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.2)
+
+
+def test_a_result_that_depends_on_the_batch_fails() -> None:
+    modes = {
+        "alone": {"sentence_embedding": REFERENCE},
+        "padded": {"sentence_embedding": REFERENCE + np.float32(1e-3)},
+    }
+    reference = {"sentence_embedding": REFERENCE}
+    result = judge(modes, reference, contract(), Recipe.parse("w8c_a8"), "onnx")
+    assert [g.metric for g in result.gates if not g.passed] == ["batch_drift"]
+
+
+def test_swapped_labels_fail_although_the_numbers_agree() -> None:
+    logits = REFERENCE[:, :2]
+    modes = {"alone": {"logits": logits}, "padded": {"logits": logits}}
+    names = ("bad", "good")
+    decisions = tuple(names[i] for i in logits.argmax(axis=1))
+    arguments = (modes, {"logits": logits})
+    recipe = Recipe.parse("fp32")
+    right = contract("text-classification", labels=names, problem_type="single_label")
+    wrong = contract("text-classification", labels=names[::-1], problem_type="single_label")
+    assert judge(*arguments, right, recipe, "onnx", decisions=decisions).passed
+    assert not judge(*arguments, wrong, recipe, "onnx", decisions=decisions).passed
+
+
+def test_a_file_that_moved_away_since_export_fails() -> None:
+    noise = np.random.default_rng(1).standard_normal(REFERENCE.shape).astype(np.float32)
+    at_export = {"metrics": {"alone": compare(REFERENCE, REFERENCE + 0.01 * noise)}}
+    reference = {"sentence_embedding": REFERENCE}
+    recipe = Recipe.parse("w8c_a8")
+    for scale, passes in ((0.01, True), (0.05, False)):
+        modes = {"alone": {"sentence_embedding": REFERENCE + np.float32(scale) * noise}}
+        found = judge(modes, reference, contract(), recipe, "onnx", at_export=at_export)
+        assert found.passed is passes
+
+
+def test_overrides_replace_bounds_and_unknown_ones_are_refused() -> None:
+    bounds = thresholds_for("sentence-embedding", "w8", {"cosine_mean": 0.9999})
+    assert {t.metric: t.value for t in bounds}["cosine_mean"] == 0.9999
+    with pytest.raises(UsageError):
+        thresholds_for("sentence-embedding", "w8", {"accuracy": 1})

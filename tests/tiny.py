@@ -1,0 +1,119 @@
+"""Tiny models with seeded random weights whose mask, position and type change the output."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from pathlib import Path
+from typing import Any
+
+from edgekit.tasks.builtin_cases import builtin_cases
+
+MAX_LENGTH = 48
+
+
+def words() -> list[str]:
+    text = " ".join(e.text for e in builtin_cases(MAX_LENGTH, False)).lower()
+    return sorted(set(re.findall(r"[a-z]{2,}", text)))
+
+
+def save_tokenizer(folder: Path, types: bool = True) -> None:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = list(string.ascii_lowercase + string.digits + string.punctuation + "你好这部电影的")
+    pieces = special + letters + [f"##{c}" for c in string.ascii_lowercase] + words()
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    pair = "[CLS] $A [SEP] $B:1 [SEP]:1" if types else "[CLS] $A [SEP] $B [SEP]"
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair=pair, special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=MAX_LENGTH,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+
+
+def vocabulary_size() -> int:
+    return (
+        5 + len(string.ascii_lowercase + string.digits + string.punctuation) + 7 + 26 + len(words())
+    )
+
+
+def config_values(**more: Any) -> dict[str, Any]:
+    return {
+        "vocab_size": vocabulary_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "pad_token_id": 0,
+        # large, so that attention is not uniform and mask and positions matter
+        "initializer_range": 0.25,
+        **more,
+    }
+
+
+def save_model(folder: Path, kind: str, task: str, seed: int = 0, **more: Any) -> Path:
+    """A checkpoint folder; ``kind`` is a model type of transformers."""
+    import torch
+    import transformers as t
+
+    values = config_values(**more)
+    if kind == "distilbert":
+        values = {**values, "dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4}
+    config = t.AutoConfig.for_model(kind, **values)
+    torch.manual_seed(seed)
+    auto = {
+        "text-classification": t.AutoModelForSequenceClassification,
+        "sentence-embedding": t.AutoModel,
+    }[task]
+    auto.from_config(config).save_pretrained(folder)
+    save_tokenizer(folder, types=kind in ("bert", "electra"))
+    return folder
+
+
+def save_classifier(folder: Path, kind: str = "bert", **more: Any) -> Path:
+    labels = {0: "negative", 1: "neutral", 2: "positive"}
+    return save_model(
+        folder,
+        kind,
+        "text-classification",
+        id2label=labels,
+        label2id={v: k for k, v in labels.items()},
+        type_vocab_size=2 if kind in ("bert", "electra") else 1,
+        **more,
+    )
+
+
+def save_embedder(
+    folder: Path, kind: str = "bert", pooling: str = "mean_tokens", normalize: bool = True
+) -> Path:
+    save_model(folder, kind, "sentence-embedding", type_vocab_size=2)
+    (folder / "1_Pooling").mkdir()
+    config = {"word_embedding_dimension": 32, f"pooling_mode_{pooling}": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling",
+         "type": "sentence_transformers.models.Pooling"},
+    ]  # fmt: skip
+    if normalize:
+        modules.append(
+            {"idx": 2, "name": "2", "path": "2_Normalize",
+             "type": "sentence_transformers.models.Normalize"}
+        )  # fmt: skip
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return folder
