@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-from edgekit.runtime.tflite_session import quiet_native_log
+from edgekit.runtime.tflite_plain import quiet_native_log
 
 
 @contextlib.contextmanager

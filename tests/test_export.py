@@ -15,7 +15,7 @@ from tests.tiny import save_classifier, save_embedder
 pytestmark = pytest.mark.heavy
 
 TEXTS = ["good film", "not worth the ticket", "", "the train leaves at 7", "你好 电影 " * 30]
-PAIRS = [("good film", "bad film"), ("bad film", "good film"), ("hello", "")]
+PAIRS = [("good film", "bad film"), ("bad film", "good film"), ("", "hello")]
 
 
 def torch_logits(folder: Path, rows: list[dict[str, np.ndarray]]) -> np.ndarray:
@@ -236,6 +236,7 @@ def test_weight_cache_is_made_once_and_gives_the_same_answer(
 
 def test_graph_without_stand_ins_is_refused_when_a_weight_is_unknown() -> None:
     from edgekit.converters.bindings import bind
+
     from edgekit.errors import UnboundConstantError
 
     rng = np.random.default_rng(0)

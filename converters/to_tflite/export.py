@@ -20,7 +20,7 @@ from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 from edgekit.audit.records import Role
 from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import UnsupportedError
-from edgekit.runtime.tflite_session import signature_name
+from edgekit.runtime.tflite_plain import signature_name
 
 #: argument of the traced module that holds the parameters kept apart
 FREE = "free"
@@ -35,7 +35,7 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    kept_apart = norm_parameters(checkpoint.attention)
+    kept_apart = vector_parameters(checkpoint.attention)
     with (
         distinct_parameters(checkpoint.attention) as values,
         checkpoint.using_attention(attention.TFLITE),
@@ -43,6 +43,7 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
         model = _trace(checkpoint, kept_apart)
     buffers = Flatbuffer(model)
     inputs_to_constants(buffers, kept_apart, values)
+    fuse_biases(buffers)
     _clean(buffers, checkpoint.contract.outputs[0].name)
     bound = bind(_float_constants(buffers), values)
     bound = cut_tables_to_lookups(buffers, bound, values)
@@ -92,26 +93,22 @@ def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
             return parse(raw)
 
 
-def norm_parameters(model: Any) -> list[str]:
-    """Names of all weights and biases of norms.
+def vector_parameters(model: Any) -> list[str]:
+    """Names of all biases and of all weights and biases of norms.
 
     LiteRT's converter folds a norm's weight and bias into the matrices behind it, also where
-    other operators read the norm too. The folded matrices are not the source's any more, and they
-    quantize worse. A constant that is an *input* while the model is converted cannot be folded.
+    other operators read the norm too, and pushes a bias through the next matrix. What comes out
+    is no parameter of the source any more, and quantizes worse. A constant that is an *input*
+    while the model is converted cannot be folded.
     """
-    return [
-        f"{name}.{child}" if name else child
-        for name, module in model.named_modules()
-        if type(module).__name__.endswith("Norm")
-        for child, _ in module.named_parameters(recurse=False)
-    ]
+    return [name for name, parameter in model.named_parameters() if parameter.ndim == 1]
 
 
 def inputs_to_constants(
     buffers: Flatbuffer, names: Sequence[str], values: Mapping[str, Any]
 ) -> None:
     """Turn the inputs that stand for parameters into shared constants."""
-    numbers = {name: buffers.add_buffer(values[name].tobytes()) for name in names}
+    numbers: dict[str, int] = {}
     for signature in buffers.model.signatureDefs:
         graph = buffers.model.subgraphs[signature.subgraphIndex]
         left = []
@@ -119,12 +116,53 @@ def inputs_to_constants(
             name = entry.name.decode()
             if name.startswith(f"{FREE}_"):
                 parameter = names[int(name.rpartition("_")[2])]
-                graph.tensors[entry.tensorIndex].buffer = numbers[parameter]
+                if any(True for _ in buffers.readers(graph, entry.tensorIndex)):
+                    if parameter not in numbers:
+                        numbers[parameter] = buffers.add_buffer(values[parameter].tobytes())
+                    graph.tensors[entry.tensorIndex].buffer = numbers[parameter]
                 graph.inputs = [i for i in graph.inputs if int(i) != entry.tensorIndex]
             else:
                 entry.name = name.removeprefix("inputs_").encode()
                 left.append(entry)
         signature.inputs = left
+
+
+def fuse_biases(buffers: Flatbuffer) -> None:
+    """An ADD of a vector behind a product without bias becomes the product's bias."""
+    for graph in buffers.model.subgraphs:
+        makers = {int(o.outputs[0]): o for o in graph.operators}
+        outputs = {int(i) for i in graph.outputs}
+        fused = set()
+        for add in graph.operators:
+            if buffers.op_name(add) != "ADD":
+                continue
+            for data, vector in (add.inputs, add.inputs[::-1]):
+                product = makers.get(int(data))
+                tensor = graph.tensors[int(vector)]
+                if (
+                    product is None
+                    or buffers.op_name(product) != "FULLY_CONNECTED"
+                    or _has_bias(product)
+                    or product.builtinOptions.fusedActivationFunction
+                    or int(data) in outputs
+                    or not buffers.data(tensor.buffer)
+                    or len(tensor.shape) != 1
+                    or len(list(buffers.readers(graph, int(data)))) != 1
+                ):
+                    continue
+                # the ADD may end in a RELU of its own
+                activation = add.builtinOptions.fusedActivationFunction
+                product.builtinOptions.fusedActivationFunction = activation
+                product.inputs = np.array([*product.inputs[:2], vector], np.int32)
+                product.outputs = add.outputs
+                fused.add(id(add))
+                break
+        graph.operators = [o for o in graph.operators if id(o) not in fused]
+
+
+def _has_bias(product: Any) -> bool:
+    """A bias of zeros, which the converter writes where there is none, does not count."""
+    return len(product.inputs) > 2 and int(product.inputs[2]) >= 0
 
 
 def _clean(buffers: Flatbuffer, output: str) -> None:

@@ -213,7 +213,7 @@ class TfliteFile:
         """
         from ai_edge_litert.interpreter import Interpreter
 
-        from edgekit.runtime.tflite_session import quiet_native_log
+        from edgekit.runtime.tflite_plain import quiet_native_log
 
         counts, outside = {}, {}
         originals = self.model.subgraphs, self.model.signatureDefs

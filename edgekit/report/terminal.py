@@ -1,55 +1,61 @@
-"""The result table for a terminal."""
+"""The result table for a terminal: plain text, aligned, nothing else.
+
+Written here instead of taken from rich: with its dependencies that is 15 MB of a light install that
+is to stay under 300 (docs/decisions/0002-dependencies.md).
+"""
 
 from __future__ import annotations
 
-import os
+import re
 import sys
+import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 from edgekit.report.rows import HEADER
 
+_NUMBER = re.compile(r"-|[\d.,]+%?( [MkG]?B)?")
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table to stdout, in plain ASCII where the encoding is not UTF-8.
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout; columns of numbers are right-aligned.
 
     Args:
-      header: column names; columns of numbers are right-aligned.
-      rows: texts.
-      title: line above.
+      header: column names.
+      rows: texts, as many per row.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    for line in table_lines(header, rows):
+        print_line(line)
 
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    console = Console(
-        file=sys.stdout,
-        no_color=bool(os.environ.get("NO_COLOR")),
-        width=None if sys.stdout.isatty() else 110,
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
-    table = Table(box=box.SIMPLE_HEAD if utf8 else box.ASCII, show_edge=False, pad_edge=False)
-    for i, name in enumerate(header):
-        numeric = all(_is_number(row[i]) for row in rows) if rows else False
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=i == 0)
-    for row in rows:
-        table.add_row(*row)
-    if title:
-        console.print(title)
-    console.print(table)
+
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: header, rule, rows."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(map(_width, column)) for column in columns]
+    numeric = [bool(rows) and all(_NUMBER.fullmatch(c) for c in col[1:]) for col in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            " " * (w - _width(c)) + c if right else c + " " * (w - _width(c))
+            for c, w, right in zip(cells, widths, numeric, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return [line(header), "  ".join("-" * w for w in widths), *(line(row) for row in rows)]
 
 
 def print_results(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
     """The table of files and the lines below it."""
     print_table(HEADER, rows)
     for line in lines:
-        sys.stdout.write(f"  {line}\n")
+        print_line(f"  {line}")
 
 
-def _is_number(text: Any) -> bool:
-    return (
-        str(text).replace(" MB", "").replace(" kB", "").replace("-", "0").replace(".", "").isdigit()
-    )
+def print_line(text: str) -> None:
+    """One line to stdout, with "?" for what its encoding cannot hold."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _width(text: str) -> int:
+    """Terminal cells: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -40,6 +40,14 @@ def cpu_features() -> tuple[str, ...]:
     return tuple(names + ([f"limited:{_limited_to}"] if _limited_to else []))
 
 
+def has_avx() -> bool:
+    """Whether this process may use AVX; True on other architectures, which need none."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    features = cpu_features()
+    return "limited:sse4.1" not in features and ("avx" in features or not features)
+
+
 @cache
 def cpu_name() -> str:
     """The CPU's own name, or the architecture where the system does not tell."""

@@ -14,24 +14,22 @@ import hashlib
 import os
 import sys
 import weakref
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ArtifactError, MissingExtraError, UsageError
+from edgekit.runtime.cpu import has_avx
 from edgekit.runtime.session import Inputs, Outputs
-
-#: signature name of a bucket: "main_32"
-SEPARATOR = "_"
-
-
-def signature_name(entry: str, length: int) -> str:
-    """Name of the signature that runs ``entry`` at ``length`` tokens."""
-    return f"{entry}{SEPARATOR}{length}"
+from edgekit.runtime.tflite_plain import (
+    Signatures,
+    bucket_keys,
+    fit,
+    open_runners,
+    quiet_native_log,
+)
 
 
 class TfliteSession:
@@ -44,6 +42,11 @@ class TfliteSession:
         bucket: int | None = None,
         weight_cache: bool = True,
     ) -> None:
+        self._has_run = False
+        if not has_avx():
+            self._signatures = open_runners(path, threads, bucket)
+            self.buckets = tuple(sorted({length for _, length in self._signatures}))
+            return
         with quiet_native_log():  # importing starts the runtime's environment already
             try:
                 import ai_edge_litert.compiled_model as litert
@@ -78,24 +81,16 @@ class TfliteSession:
         if building is not None and cache is not None and building.is_file():
             with contextlib.suppress(OSError):
                 building.replace(cache)
-        self._has_run = False
         # the runtime talks when it is taken down as well
         weakref.finalize(self, _release, self._signatures)
         _quiet_exit()
 
-    def _open_signatures(self, model: Any, only: int | None) -> dict[tuple[str, int], _Signature]:
-        found = {}
-        for name, io in model.get_signature_list().items():
-            entry, _, length = name.rpartition(SEPARATOR)
-            if not length.isdigit():
-                raise ArtifactError(
-                    f"signature '{name}' names no bucket length.",
-                    "only files written by edgekit are read.",
-                )
-            if only is None or int(length) == only:
-                found[entry, int(length)] = _Signature(model, name, io)
-        if not found:
-            raise UsageError(f"the file has no bucket of {only}.", "see `edgekit inspect`.")
+    def _open_signatures(self, model: Any, only: int | None) -> Signatures:
+        listed = model.get_signature_list()
+        found: Signatures = {
+            key: _Signature(model, name, listed[name])
+            for key, name in bucket_keys(listed, only).items()
+        }
         self.buckets = tuple(sorted({length for _, length in found}))
         return found
 
@@ -135,7 +130,7 @@ def _quiet_exit() -> None:
     atexit.register(mute)
 
 
-def _release(signatures: dict[tuple[str, int], _Signature]) -> None:
+def _release(signatures: Signatures) -> None:
     with quiet_native_log():
         signatures.clear()
         gc.collect()
@@ -162,7 +157,7 @@ class _Signature:
         ):
             if name not in inputs:
                 raise UsageError(f"input '{name}' is missing.", "")
-            buffer.write(_fit(inputs[name], shape))
+            buffer.write(fit(inputs[name], shape))
         self._model.run_by_index(self._index, self._inputs, self._outputs)
         return {
             name: np.array(buffer.read(int(np.prod(shape)), np.float32)).reshape(shape)
@@ -170,13 +165,6 @@ class _Signature:
                 self._output_names, self._output_shapes, self._outputs, strict=True
             )
         }
-
-
-def _fit(array: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
-    """Fill up to the bucket on the right with zeros, which the mask hides."""
-    out = np.zeros(shape, np.int32)
-    out[:, : array.shape[1]] = array
-    return out
 
 
 def weight_cache_path(path: Path) -> Path | None:
@@ -200,28 +188,3 @@ def weight_cache_path(path: Path) -> Path | None:
     key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, version("ai-edge-litert"))
     text = repr((key, cpu_features()))
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.bin"
-
-
-@contextlib.contextmanager
-def quiet_native_log() -> Iterator[None]:
-    """Keep the runtime's C++ start-up lines off stderr (there is no switch for them).
-
-    Text that Python itself writes meanwhile would be lost, so nothing else runs inside.
-    """
-    if os.environ.get("EDGEKIT_NATIVE_LOG"):
-        yield
-        return
-    sys.stderr.flush()
-    try:
-        saved = os.dup(2)
-    except OSError:  # no stderr at all
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
