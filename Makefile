@@ -7,7 +7,7 @@ LIGHT := .venv-light
 LIGHT_STAMP := $(LIGHT)/.ready
 DEMO := build/demo
 
-.PHONY: help setup demo test fast lint bench clean readme readme-check
+.PHONY: help setup demo test fast lint bench clean docs docs-check
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,10 +50,10 @@ lint: $(STAMP)  ## ruff and mypy --strict
 bench: $(STAMP)  ## the committed measurements again: quality, speed, conversion (needs build/demo)
 	$(BIN)/python benchmarks/run_all.py
 
-readme: $(STAMP)  ## write the measured tables into README.md
+docs: $(STAMP)  ## write measured tables and the command reference into README.md and docs/
 	$(BIN)/python benchmarks/readme.py
 
-readme-check: $(STAMP)  ## fail when README.md differs from the committed measurements
+docs-check: $(STAMP)  ## fail when they differ from code and committed measurements
 	$(BIN)/python benchmarks/readme.py --check
 
 clean:  ## remove what the targets made, the environment too

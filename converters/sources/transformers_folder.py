@@ -17,7 +17,7 @@ from edgekit.contract import Contract, TensorSpec
 from edgekit.errors import CheckpointError, UnsupportedError
 from edgekit.tasks import task_names
 
-#: model types that are tested; others are refused until they are (docs/decisions/0004-scope.md)
+#: model types that are tested; others are refused until they are (docs/decisions/0006-scope.md)
 ARCHITECTURES = ("bert", "distilbert", "roberta", "electra")
 
 #: ending of an entry in config.json's ``architectures`` -> task

@@ -3,7 +3,7 @@
 Each function makes one kind of change. What is *not* fused matters as much: onnxruntime 1.32's
 SkipLayerNormalization is a scalar loop on CPU (63 us for 32 x 384 values, where Add, Add and
 LayerNormalization take 18), so sums before a norm are written in the form that its own optimizer
-leaves alone (docs/decisions/0003-onnx-graph.md).
+leaves alone (docs/decisions/0003-onnx-int8.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,91 @@
+"""Writes generated blocks: measured tables in README.md, the command reference in docs/.
+
+usage: python benchmarks/readme.py [--check]
+A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable
+
+import checks
+import click
+import conversion
+import quality
+import speed
+import sst2
+from common import ROOT
+
+from edgekit.cli import cli
+from edgekit.cli.main import COMMANDS
+
+
+def _shown(show: Callable[[], None]) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show()
+    return f"```text\n{out.getvalue().rstrip()}\n```"
+
+
+def _recipes() -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        cli.main(["recipes"], standalone_mode=False)
+    return f"```text\n{out.getvalue().rstrip()}\n```"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "demo": lambda: _shown(conversion.show_demo),
+    "quality": lambda: _shown(quality.show),
+    "speed": lambda: _shown(speed.show),
+    "sst2": lambda: _shown(sst2.show),
+    "conversion": lambda: _shown(conversion.show),
+    "checks": lambda: _shown(checks.show),
+    "recipes": _recipes,
+}
+
+
+def command_reference() -> str:
+    """docs/commands.md, from the commands themselves."""
+    parts = ["# Commands", "", "Made from the commands' own help; `make docs` writes it.", ""]
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"edgekit {name}", max_content_width=96)
+        parts += [f"## edgekit {name}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(parts)
+
+
+def filled(text: str) -> str:
+    """A page with its blocks written anew."""
+
+    def block(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return f"<!-- begin {name} -->\n{BLOCKS[name]()}\n<!-- end {name} -->"
+
+    return re.sub(r"<!-- begin (\w+) -->.*?<!-- end \1 -->", block, text, flags=re.DOTALL)
+
+
+def main() -> int:
+    check = "--check" in sys.argv
+    stale = []
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    wanted = {page: filled(page.read_text(encoding="utf-8")) for page in pages}
+    wanted[ROOT / "docs" / "commands.md"] = command_reference()
+    for page, text in wanted.items():
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            stale.append(page.relative_to(ROOT).as_posix())
+            if not check:
+                page.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(f"not in step: {', '.join(stale)}; run `make docs`.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
