@@ -57,6 +57,8 @@ def main() -> None:
             mutants["ignore_mask"] = mutate.ignore_mask
         else:
             mutants["stale_bucket"] = partial(_stale, stored)
+            mutants["ignore_mask"] = mutate.ignore_mask_tflite
+        mutants["zero_bias"] = partial(_bias, stored)
         for what, change in mutants.items():
             rows.append({"target": target, "mutant": what, **_caught(source, name, change)})
     save("checks", {"mutants": rows})
@@ -65,6 +67,10 @@ def main() -> None:
 
 def _weights(stored: list[dict], mutant: Callable, path: Path) -> None:
     mutate.apply(path, stored, mutant)
+
+
+def _bias(stored: list[dict], path: Path) -> None:
+    mutate.zero_bias(path, stored)
 
 
 def _stale(stored: list[dict], path: Path) -> None:

@@ -72,6 +72,24 @@ def test_graph_mutants_of_onnx_are_caught(
     assert words in problems
 
 
+@pytest.mark.parametrize("name", [ONNX, TFLITE])
+def test_a_bias_of_zeros_is_caught(exported_classifier: Path, copy_of: Callable, name: str) -> None:
+    folder = copy_of(exported_classifier)
+    stored = next(f.tensors for f in Manifest.read(folder).files if f.path == name)
+    mutate.zero_bias(folder / name, stored)
+    passed, problems = verdict(folder, name)
+    assert not passed
+    assert "output.dense.bias" in problems
+
+
+def test_the_ignored_mask_is_caught_in_tflite(exported_classifier: Path, copy_of: Callable) -> None:
+    folder = copy_of(exported_classifier)
+    mutate.ignore_mask_tflite(folder / TFLITE)
+    passed, problems = verdict(folder, TFLITE)
+    assert not passed
+    assert "rms_rel" in problems
+
+
 def test_a_stale_bucket_is_caught(exported_classifier: Path, copy_of: Callable) -> None:
     folder = copy_of(exported_classifier)
     stored = next(f.tensors for f in Manifest.read(folder).files if f.path == TFLITE)
@@ -112,7 +130,7 @@ def test_flipped_labels_are_caught(exported_classifier: Path, copy_of: Callable)
 def test_sketches_alone_find_what_outputs_hide(
     exported_classifier: Path, copy_of: Callable
 ) -> None:
-    """Two swapped rows of one matrix: parity within its thresholds, weights not the source's."""
+    """One scale of one row 10 % off: outputs within their thresholds, weights not the source's."""
     folder = copy_of(exported_classifier)
     entry = next(f for f in Manifest.read(folder).files if f.path == ONNX)
     mutate.apply(folder / ONNX, entry.tensors, mutate.nudge_one_row)

@@ -50,7 +50,9 @@ def test_defects_that_outputs_hardly_show_are_caught() -> None:
     one_scale[7] *= 1.1
     one_column = good.copy()
     one_column[:, 9] = 0
-    for broken in (swapped, one_scale, one_column, good * 1.01, np.roll(good, 1, axis=1)):
+    slightly = good.copy()
+    slightly[11] *= 1.02
+    for broken in (swapped, one_scale, one_column, slightly, good * 1.01, np.roll(good, 1, axis=1)):
         assert caught(broken, tensor)
     assert (
         caught(np.full_like(good, np.nan), tensor)
@@ -64,6 +66,7 @@ def test_sketches_survive_the_file() -> None:
     for name, sketch in sketches.items():
         np.testing.assert_array_equal(back[name].rows, sketch.rows)
         np.testing.assert_array_equal(back[name].cols, sketch.cols)
+        np.testing.assert_array_equal(back[name].energies, sketch.energies)
 
 
 def test_vectors_are_kept_whole() -> None:

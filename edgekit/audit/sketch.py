@@ -1,11 +1,12 @@
 """Weight sketches: proof that a file holds the source's weights, without the source.
 
-For every parameter W the folder keeps two projections, ``W @ d`` and ``d' @ W``, with fixed vectors
-d of +1 and -1 (Johnson-Lindenstrauss in one dimension per row and column). A file's dequantized
-weights must give the same projections within the noise that their own grid adds: rounding moves
-each weight by at most half a step, so a row of n weights moves by about sqrt(n / 12) steps. A
-swapped row, a scale that is 10 % off, a transposed or stale matrix moves by many times that,
-although the model's outputs may hardly show it. Vectors (biases, norms) are kept whole.
+For every parameter W the folder keeps two projections, ``W @ d`` and ``d' @ W``, with fixed
+vectors d of +1 and -1 (Johnson-Lindenstrauss in one dimension per row and column), and the energy
+of each row, the sum of its squares. A file's dequantized weights must give the same numbers within
+the noise that their own grid adds: rounding moves each weight by at most half a step, so a row of n
+weights moves by about sqrt(n / 12) steps. Swapped rows, a transposed or stale matrix move the
+projections by many times that, a wrong scale the energy, although the model's outputs may hardly
+show it. Vectors (biases, norms) are kept whole.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class Sketch:
     Attributes:
       rows: float32 [rows], ``W @ d``.
       cols: float32 [cols], ``d' @ W``.
+      energies: float32 [rows], sum of squares.
     """
 
     rows: Floats
     cols: Floats
+    energies: Floats
 
 
 def signs(n: int) -> Floats:
@@ -58,7 +61,9 @@ def make_sketch(value: Floats) -> Sketch:
     matrix = as_matrix(value).astype(np.float64)
     rows, cols = matrix.shape
     return Sketch(
-        (matrix @ signs(cols)).astype(np.float32), (signs(rows) @ matrix).astype(np.float32)
+        (matrix @ signs(cols)).astype(np.float32),
+        (signs(rows) @ matrix).astype(np.float32),
+        np.square(matrix).sum(axis=1).astype(np.float32),
     )
 
 
@@ -70,13 +75,15 @@ def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Float
       stored: says which rows the file holds.
       found: the file's weights and their storage noise, in the parameter's orientation.
     Returns:
-      float32 [rows held + cols], in standard deviations; columns only when all rows are held.
+      float32 [2 * rows held + cols], in standard deviations: projections of rows, energies of
+      rows, and, only when all rows are held, projections of columns.
     """
     matrix, noise = as_matrix(found.values), as_matrix(found.noise)
     got = make_sketch(matrix)
     part = slice(stored.transform.start, stored.transform.stop)
     whole = stored.transform.layout != "rows"
     rows = expected.rows if whole else expected.rows[part]
+    energies = expected.energies if whole else expected.energies[part]
     if rows.shape != got.rows.shape or expected.cols.shape != got.cols.shape:
         raise ArtifactError(
             f"weights of {stored.parameter} have shape {matrix.shape}, not the source's.", ""
@@ -86,6 +93,12 @@ def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Float
     rounding = np.float64(2.0**-23)
     row_noise = np.sqrt(variance.sum(axis=1)) + rounding * np.abs(rows) + 1e-30
     result = [np.abs(got.rows - rows) / row_noise]
+    # of w + e with e uniform: mean of the energy w'w + n var(e), variance 4 w'w var(e) + 0.8 n
+    # var(e)**2 (the fourth moment of a uniform error is 9/5 of its squared variance)
+    squares = np.square(matrix, dtype=np.float64)
+    spread = np.sqrt((4 * squares * variance + 0.8 * np.square(variance)).sum(axis=1))
+    spread += rounding * np.abs(energies) + 1e-30
+    result.append(np.abs(squares.sum(axis=1) - variance.sum(axis=1) - energies) / spread)
     if whole:
         col_noise = np.sqrt(variance.sum(axis=0)) + rounding * np.abs(expected.cols) + 1e-30
         result.append(np.abs(got.cols - expected.cols) / col_noise)
@@ -93,7 +106,7 @@ def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Float
 
 
 def to_arrays(sketches: Mapping[str, Sketch]) -> dict[str, npt.NDArray[np.generic]]:
-    """All sketches as four arrays for golden.npz."""
+    """All sketches as five arrays for golden.npz."""
     names = sorted(sketches)
     return {
         "sketch.names": np.array(names, dtype=np.str_),
@@ -102,6 +115,7 @@ def to_arrays(sketches: Mapping[str, Sketch]) -> dict[str, npt.NDArray[np.generi
         ).reshape(-1, 2),
         "sketch.rows": _join([sketches[n].rows for n in names]),
         "sketch.cols": _join([sketches[n].cols for n in names]),
+        "sketch.energies": _join([sketches[n].energies for n in names]),
     }
 
 
@@ -111,8 +125,9 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Sket
     row_ends, col_ends = np.cumsum(shapes[:, 0]), np.cumsum(shapes[:, 1])
     rows = np.split(np.asarray(arrays["sketch.rows"], np.float32), row_ends[:-1])
     cols = np.split(np.asarray(arrays["sketch.cols"], np.float32), col_ends[:-1])
+    energies = np.split(np.asarray(arrays["sketch.energies"], np.float32), row_ends[:-1])
     names = [str(n) for n in arrays["sketch.names"]]
-    return {n: Sketch(r, c) for n, r, c in zip(names, rows, cols, strict=True)}
+    return {n: Sketch(*parts) for n, *parts in zip(names, rows, cols, energies, strict=True)}
 
 
 def _join(parts: Sequence[Floats]) -> Floats:
