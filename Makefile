@@ -16,7 +16,7 @@ setup: $(STAMP)  ## make .venv with everything that tests and demo need
 
 # torch first and from its CPU build: another package's range would fetch gigabytes for GPUs
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # what a CI job or an app's build machine installs: no torch; a test proves that it is enough
 $(LIGHT_STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(LIGHT)
+	$(PYTHON) -m venv --clear $(LIGHT)
 	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[onnx,tflite]'
 	touch $(LIGHT_STAMP)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.converters.float_model import Target
-from edgekit.converters.pipeline import ExportResult, check_recipes, run_pipeline
+from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
@@ -24,7 +24,7 @@ from edgekit.tasks.cases import read_cases
 
 DEFAULT_RECIPE = "fast"
 DEFAULT_BUCKETS = (32, 64, 128)
-#: an embedding model is given single texts, also where it knows token types
+#: an embedding model is given single texts; classifiers are shown pairs too
 EMBEDDING = "sentence-embedding"
 
 
@@ -68,10 +68,11 @@ def export(
     lengths = _check_buckets(buckets, max_length)
     examples = None if cases is None else read_cases(Path(cases))
     folder = resolve(str(model))
+    _refuse_inside(Path(out), folder)
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
         _require_packages(names)
-        asked = max_length or (max(lengths) if lengths else None)
+        asked = max_length if max_length is not None else (max(lengths) if lengths else None)
         with quiet_libraries():
             from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
 
@@ -82,10 +83,8 @@ def export(
             chosen = lengths or tuple(b for b in DEFAULT_BUCKETS if b < limit)
             checkpoint = with_length(checkpoint, limit, sorted({*chosen, limit}))
         if examples is None:
-            pairs = "token_type_ids" in checkpoint.contract.input_names
-            examples = builtin_cases(limit, pairs and checkpoint.contract.task != EMBEDDING)
+            examples = builtin_cases(limit, checkpoint.contract.task != EMBEDDING)
         chosen_targets = [_target(name) for name in names]
-        check_recipes(chosen_targets, parsed)
         manifest, verdicts = run_pipeline(
             checkpoint, chosen_targets, parsed, examples, staging, progress
         )
@@ -149,6 +148,16 @@ def _check_buckets(buckets: Sequence[int] | None, max_length: int | None) -> tup
             f"bucket {lengths[-1]} exceeds --max-length {max_length}.", "give one of the two."
         )
     return lengths
+
+
+def _refuse_inside(out: Path, model: Path) -> None:
+    """The output may not be, hold or lie in the checkpoint's own folder."""
+    there, source = out.resolve(), model.resolve()
+    if there == source or there in source.parents or source in there.parents:
+        raise UsageError(
+            f"output folder '{out}' and the model's folder lie in each other.",
+            "choose another folder with -o.",
+        )
 
 
 def _display_name(model: str, folder: Path) -> str:

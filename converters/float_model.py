@@ -68,14 +68,6 @@ class Target(Protocol):
         """
         ...
 
-    def check_recipe(self, recipe: Recipe) -> None:
-        """Refuse what this target cannot run.
-
-        Raises:
-          UnsupportedError: with the nearest recipe that runs.
-        """
-        ...
-
     def write(
         self,
         model: FloatModel,

@@ -210,7 +210,15 @@ def _parity(
         modes = run_file(file.path, golden.rows, contract, level)
     except WorkerDied as died:
         return FileParity({}, (), died.message)
-    return judge(modes, golden.outputs, contract, recipe, target.name, decisions=golden.decisions)
+    return judge(
+        modes,
+        golden.outputs,
+        contract,
+        recipe,
+        target.name,
+        decisions=golden.decisions,
+        lengths=golden.lengths,
+    )
 
 
 def _level(
@@ -253,14 +261,3 @@ def made_by() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-def check_recipes(targets: Sequence[Target], recipes: Sequence[Recipe]) -> None:
-    """Refuse unsupported combinations before any work is done.
-
-    Raises:
-      UnsupportedError: the first one found.
-    """
-    for target in targets:
-        for recipe in recipes:
-            target.check_recipe(recipe)

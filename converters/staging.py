@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.errors import FolderBusyError, FolderExistsError, machine_error
+from edgekit.manifest import MANIFEST_NAME
 
 
 @contextlib.contextmanager
@@ -20,74 +21,99 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
 
     Args:
       out: the folder to appear.
-      force: an existing one is replaced, last of all.
+      force: an existing export is replaced, last of all; any other folder never.
     Raises:
       FolderExistsError: it exists and ``force`` is off.
       FolderBusyError: another export is writing into it.
       MachineError: no permission, disk full.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link at out
-    _refuse_existing(out, force)
     staging = out.with_name(f".{out.name}.edgekit")
+    old = out.with_name(f".{out.name}.edgekit-old")
+    lock_path = out.with_name(f".{out.name}.edgekit-lock")
+    if not os.path.lexists(old):  # else what stands at out is not decided yet
+        _refuse_existing(out, force)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(out.with_name(f".{out.name}.edgekit-lock"), out)
+        lock = _lock(lock_path, out)
     except OSError as error:
         raise machine_error(f"preparing '{out}'", error) from error
-    old = out.with_name(f".{out.name}.edgekit-old")
     try:
-        _recover(out, old)
-        shutil.rmtree(staging, ignore_errors=True)
         try:
+            _recover(out, old)
+            _refuse_existing(out, force)
+            _remove(staging)
             staging.mkdir()
             yield staging
             _refuse_existing(out, force)  # somebody may have made it meanwhile
-            if out.exists():
+            if os.path.lexists(out):
                 out.rename(old)
             staging.rename(out)
+            _remove(old)
         except OSError as error:
             raise machine_error(f"writing '{out}'", error) from error
-        shutil.rmtree(old, ignore_errors=True)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        _unlock(lock, out.with_name(f".{out.name}.edgekit-lock"))
+        _remove(staging)
+        _unlock(lock, lock_path)
 
 
 def _refuse_existing(out: Path, force: bool) -> None:
-    if out.exists() and not force:
+    """Only an export of ours, or nothing at all, is ever replaced."""
+    if not os.path.lexists(out):
+        return
+    if not force:
         raise FolderExistsError(
             f"output folder '{out}' exists.", "choose another with -o, or replace it with --force."
+        )
+    ours = out.is_dir() and not out.is_symlink()
+    if not ours or (any(out.iterdir()) and not (out / MANIFEST_NAME).is_file()):
+        raise FolderExistsError(
+            f"'{out}' exists and is no export of edgekit, so --force does not replace it.",
+            "choose another with -o.",
         )
 
 
 def _recover(out: Path, old: Path) -> None:
     """A run that was killed between its two renames left the old folder aside: put it back."""
-    if not old.exists():
+    if not os.path.lexists(old):
         return
-    if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
+    if os.path.lexists(out):
+        _remove(old)
     else:
         old.rename(out)
 
 
-def _lock(path: Path, out: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        import fcntl
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # no flock on this system: the folder itself is still safe
-        pass
-    except BlockingIOError:
+
+def _lock(path: Path, out: Path) -> int:
+    """Hold the lock file, and be sure that it is the one that stands at its path."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no flock on this system: the folder itself is still safe
+            return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FolderBusyError(
+                f"another export is writing into '{out}'.",
+                "wait for it, or choose another folder.",
+            ) from None
+        # its last holder may have removed the file between our open and our lock
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
         os.close(descriptor)
-        raise FolderBusyError(
-            f"another export is writing into '{out}'.", "wait for it, or choose another folder."
-        ) from None
-    return descriptor
 
 
 def _unlock(descriptor: int, path: Path) -> None:
-    # removed while still held: a waiting process cannot mistake a stale file for a free one
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(descriptor)

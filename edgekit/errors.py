@@ -117,6 +117,12 @@ class InternalError(EdgekitError):
     exit_code = 70
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign error's text, or its class where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
 def machine_error(action: str, error: OSError) -> MachineError:
     """Turn an operating system error into ours, with the remedy for the usual two."""
     import errno

@@ -44,10 +44,6 @@ class Progress:
             self._write(f"{start}{self._elapsed()} {self._current} ({took:.1f} s)\n")
         self._current = None
 
-    def note(self, text: str) -> None:
-        """A line that belongs to no stage."""
-        self._write(f"{self._elapsed()} {text}\n")
-
     def _elapsed(self) -> str:
         return f"[{time.monotonic() - self._start:6.1f} s]"
 

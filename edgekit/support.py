@@ -61,6 +61,10 @@ def check_supported(recipe: Recipe, target: str) -> None:
         recipe.weights == eight_per_row and recipe.int8_activations
     )
     tables_fine = recipe.embeddings in ("fp32", "fp16", eight_per_row)
+    if recipe.method not in (None, "rtn"):
+        raise UnsupportedError(
+            f"quantization method '{recipe.method}' is not made in this version.", "known: rtn."
+        )
     if weights_fine and tables_fine:
         return
     names = ", ".join(row.recipe for row in supported(target))

@@ -137,6 +137,15 @@ def test_validate_inspect_and_bench_tell_in_json(exported_classifier: Path, edge
 
 
 @pytest.mark.heavy
+def test_an_unknown_level_is_usage_and_no_verdict(exported_classifier: Path, edgekit_cli) -> None:
+    for command in ("validate", "bench"):
+        done = edgekit_cli(command, exported_classifier, "--cpu", "sse9")
+        assert done.returncode == 2
+        assert "FAIL" not in done.stdout
+    assert edgekit_cli("bench", exported_classifier, "--lengths", "0").returncode == 2
+
+
+@pytest.mark.heavy
 def test_a_missed_threshold_exits_with_1_and_names_it(
     exported_classifier: Path, edgekit_cli
 ) -> None:

@@ -105,6 +105,14 @@ def test_other_architectures_pass_in_both_targets(tmp_path: Path, kind: str) -> 
     assert result.passed, [v.problems for v in result.verdicts]
 
 
+def test_a_bucket_as_long_as_the_position_table(classifier: Path, tmp_path: Path) -> None:
+    result = edgekit.export(
+        classifier, tmp_path / "out", targets=["tflite"], recipes=["fp32", "w8c_a8"],
+        max_length=64, buckets=(16, 64),
+    )  # fmt: skip
+    assert result.passed, [v.problems for v in result.verdicts]
+
+
 def test_mask_position_and_type_change_the_tiny_models(classifier: Path) -> None:
     """Otherwise parity on them would prove nothing."""
     ids = np.arange(10, 20)

@@ -53,6 +53,32 @@ def test_nan_fails_every_gate() -> None:
     assert not any(gate.passed for gate in result.gates)
 
 
+def test_nan_in_a_bucket_that_ran_fails_and_rows_too_long_for_it_do_not() -> None:
+    reference = {"sentence_embedding": REFERENCE}
+    lengths = [10] * 20 + [60] * 20
+    bucket = REFERENCE.copy()
+    bucket[20:] = np.nan
+    for first, passes in ((REFERENCE[0], True), (np.nan, False)):
+        bucket[0] = first
+        modes = {"alone": reference, "bucket_32": {"sentence_embedding": bucket}}
+        recipe = Recipe.parse("w8c_a8")
+        found = judge(modes, reference, contract(), recipe, "tflite", lengths=lengths)
+        assert found.passed is passes
+
+
+def test_only_clear_decisions_are_gated_at_int8() -> None:
+    logits = np.array([[1.0, 0.0], [0.5, 0.499], [-1, 1], [2, 0]] * 10, np.float32)
+    labels = contract("text-classification", labels=("a", "b"), problem_type="single_label")
+    recipe = Recipe.parse("w8c_a8")
+    for row, passes in ((1, True), (0, False)):
+        found = logits.copy()
+        found[row] = found[row, ::-1]
+        modes = {"alone": {"logits": found}}
+        result = judge(modes, {"logits": logits}, labels, recipe, "onnx", overrides={"rms_rel": 1})
+        assert result.metrics["alone"]["top1"] < 1
+        assert result.passed is passes
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(InternalError):
         compare(REFERENCE, REFERENCE[:, :4])

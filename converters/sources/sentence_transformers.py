@@ -43,9 +43,12 @@ def read_head(folder: Path) -> EmbeddingHead | None:
     """
     if not (folder / "modules.json").is_file():
         return None
-    modules = _read_json(folder / "modules.json")
+    modules = _read_json(folder / "modules.json", list)
+    _refuse_text_changes(folder)
     pooling, normalize = "mean", False
     for module in modules:
+        if not isinstance(module, dict):
+            raise CheckpointError(f"'{folder}/modules.json' is damaged.", "copy it anew.")
         kind = str(module.get("type", "")).rsplit(".", 1)[-1]
         if kind == "Pooling":
             pooling = _read_pooling(folder / str(module.get("path", "")) / "config.json")
@@ -59,12 +62,12 @@ def read_head(folder: Path) -> EmbeddingHead | None:
     length = None
     config = folder / "sentence_bert_config.json"
     if config.is_file():
-        length = _read_json(config).get("max_seq_length")
+        length = _read_json(config, dict).get("max_seq_length")
     return EmbeddingHead(pooling, normalize, length)
 
 
 def _read_pooling(path: Path) -> str:
-    config = _read_json(path)
+    config = _read_json(path, dict)
     modes = [name for key, name in _MODES.items() if config.get(key)]
     unknown = [
         k for k, v in config.items() if k.startswith("pooling_mode_") and v and k not in _MODES
@@ -79,8 +82,36 @@ def _read_pooling(path: Path) -> str:
     return "+".join(modes)
 
 
-def _read_json(path: Path) -> Any:
+def _refuse_text_changes(folder: Path) -> None:
+    """sentence-transformers may change a text before its tokenizer sees it; our files do not.
+
+    Raises:
+      UnsupportedError: the folder lower-cases texts itself, or puts a prompt before every text.
+    """
+    lower, prompts = (
+        _read_json(path, dict) if path.is_file() else {}
+        for path in (
+            folder / "sentence_bert_config.json",
+            folder / "config_sentence_transformers.json",
+        )
+    )
+    if lower.get("do_lower_case"):
+        raise UnsupportedError(
+            f"'{folder}' lower-cases texts outside its tokenizer (do_lower_case).",
+            "set do_lower_case to false there and lower-case your texts.",
+        )
+    if prompts.get("default_prompt_name"):
+        raise UnsupportedError(
+            f"'{folder}' puts a prompt before every text (default_prompt_name).",
+            "set default_prompt_name to null there and write the prompt into your texts.",
+        )
+
+
+def _read_json(path: Path, kind: type) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"'{path}' cannot be read ({error}).", "copy it anew.") from error
+    if not isinstance(data, kind):
+        raise CheckpointError(f"'{path}' holds no {kind.__name__}.", "copy it anew.")
+    return data

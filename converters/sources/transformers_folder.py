@@ -14,7 +14,7 @@ from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
 from edgekit.contract import Contract, TensorSpec
-from edgekit.errors import CheckpointError, UnsupportedError
+from edgekit.errors import CheckpointError, UnsupportedError, first_line
 from edgekit.tasks import task_names
 
 #: model types that are tested; others are refused until they are (docs/decisions/0006-scope.md)
@@ -139,7 +139,7 @@ def _load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # transformers raises whatever its parsers do
         raise CheckpointError(
-            f"the tokenizer of '{folder}' cannot be loaded ({str(error).splitlines()[0]}).",
+            f"the tokenizer of '{folder}' cannot be loaded ({first_line(error)}).",
             "save it again with save_pretrained.",
         ) from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
@@ -172,10 +172,10 @@ def _load_module(folder: Path, task: str, head: EmbeddingHead | None) -> tuple[A
         )
     except Exception as error:
         raise CheckpointError(
-            f"the weights of '{folder}' do not fit its config ({str(error).splitlines()[0]}).",
+            f"the weights of '{folder}' do not fit its config ({first_line(error)}).",
             "config.json and weights must come from the same save_pretrained.",
         ) from error
-    _check_loading(folder, info)
+    _check_loading(folder, info, task)
     model.eval()
     model.requires_grad_(False)
     if task == "text-classification":
@@ -184,7 +184,7 @@ def _load_module(folder: Path, task: str, head: EmbeddingHead | None) -> tuple[A
     return heads.SentenceEmbeddingModule(model, pooling.pooling, pooling.normalize).eval(), model
 
 
-def _check_loading(folder: Path, info: dict[str, Any]) -> None:
+def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:
     mismatched = list(info.get("mismatched_keys") or [])
     if mismatched:
         name, found, expected = (*mismatched[0], "", "")[:3]
@@ -193,8 +193,9 @@ def _check_loading(folder: Path, info: dict[str, Any]) -> None:
             f"{tuple(expected)}.",
             "config.json and weights must come from the same save_pretrained.",
         )
-    # a pooler that a bare encoder lacks is not used by any task here
-    missing = sorted(k for k in info.get("missing_keys") or [] if "pooler" not in k)
+    # an embedding is pooled by our own head; a classifier reads the encoder's pooler
+    spared = "pooler" if task == "sentence-embedding" else "\0"
+    missing = sorted(k for k in info.get("missing_keys") or [] if spared not in k)
     if missing:
         raise CheckpointError(
             f"tensor '{missing[0]}' is missing from the weights of '{folder}'"
@@ -251,7 +252,8 @@ def _contract(
         "inputs": inputs,
         "max_length": max_length,
         "pad_id": int(tokenizer.pad_token_id or 0),
-        "padding_side": tokenizer.padding_side,
+        # positions count from the left whatever the mask says: left padding would shift them
+        "padding_side": "right",
         "truncation_side": tokenizer.truncation_side,
     }
     if task == "text-classification":

@@ -14,7 +14,7 @@ from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.fuse import fuse
 
 from edgekit.audit.records import Role
-from edgekit.errors import UnsupportedError
+from edgekit.errors import UnsupportedError, first_line
 
 OPSET = 18
 #: onnxruntime reads IR 10 from 1.18 on
@@ -76,8 +76,7 @@ def _trace(checkpoint: Checkpoint) -> ir.Model:
             )
     except Exception as error:  # the exporter raises whatever tracing meets
         raise UnsupportedError(
-            f"{checkpoint.contract.architecture} cannot be exported to ONNX: "
-            f"{str(error).strip().splitlines()[0]}.",
+            f"{checkpoint.contract.architecture} cannot be exported to ONNX: {first_line(error)}.",
             "please report the architecture.",
         ) from error
     if program is None:

@@ -15,6 +15,7 @@ MatMulIntegerToFloat is a contrib operator of onnxruntime (com.microsoft, versio
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,11 @@ class RowProducts:
             raise InternalError("a product without input")
         multiplier = weight.input_multiplier
         key = x, b"" if multiplier is None else multiplier.tobytes()
-        name = None if multiplier is None else f"{x.name}.multiplier"
+        name = None
+        if multiplier is not None:
+            # two matrices may want different vectors for one input
+            tag = hashlib.sha256(key[1]).hexdigest()[:8]
+            name = f"{x.name}.multiplier.{tag}"
         if key not in self._quantized:
             self._quantized[key] = self._build(node, x, multiplier, name)
         return *self._quantized[key], name

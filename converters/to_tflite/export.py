@@ -19,7 +19,7 @@ from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 
 from edgekit.audit.records import Role
 from edgekit.audit.tflite_file import pack_model, parse
-from edgekit.errors import UnsupportedError
+from edgekit.errors import UnsupportedError, first_line
 from edgekit.runtime.tflite_plain import signature_name
 
 #: argument of the traced module that holds the parameters kept apart
@@ -84,7 +84,7 @@ def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
         except Exception as error:  # the converter raises whatever tracing and lowering meet
             raise UnsupportedError(
                 f"{checkpoint.contract.architecture} cannot be exported to TFLite: "
-                f"{(str(error).strip() or type(error).__name__).splitlines()[0]}.",
+                f"{first_line(error)}.",
                 "export with --target onnx alone.",
             ) from error
         with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:

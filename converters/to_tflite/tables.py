@@ -34,6 +34,9 @@ def cut_tables_to_lookups(
     runs: dict[str, list[tuple[int, Transform]]] = {}
     result: Bound = {}
     for buffer, (name, transform) in bound.items():
+        if transform.layout == "identity" and _is_folded_table(buffers, int(buffer)):
+            # a bucket as long as the table: the run is the whole
+            transform = Transform("rows", 0, len(values[name]))
         if transform.layout == "rows" and transform.stop is not None:
             runs.setdefault(name, []).append((int(buffer), transform))
         else:
@@ -49,6 +52,14 @@ def cut_tables_to_lookups(
                 _look_up(buffers, graph, index, table, stop - start, ids)
     buffers.drop_unused()
     return result
+
+
+def _is_folded_table(buffers: Flatbuffer, buffer: int) -> bool:
+    """Whether a constant is a table [1, n, dim] that is added, not looked up or multiplied."""
+    return any(
+        len(graph.tensors[index].shape) == 3 and int(graph.tensors[index].shape[1]) > 1
+        for graph, index in buffers.tensors_of(buffer)
+    )
 
 
 def _look_up(

@@ -15,7 +15,6 @@ from edgekit.converters.to_tflite.write import write_graph
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session
-from edgekit.support import check_supported
 
 
 class TfliteTarget:
@@ -26,10 +25,6 @@ class TfliteTarget:
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
         return {"main": export_graph(checkpoint, folder / "float.tflite")}
-
-    def check_recipe(self, recipe: Recipe) -> None:
-        """See ``Target.check_recipe``."""
-        check_supported(recipe, self.name)
 
     def write(
         self,

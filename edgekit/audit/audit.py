@@ -11,12 +11,9 @@ from edgekit.audit.onnx_file import OnnxFile
 from edgekit.audit.records import FileAudit, StoredTensor, TensorRecord
 from edgekit.audit.sketch import LIMIT_MAX, LIMIT_RMS, Sketch, deviations
 from edgekit.audit.tflite_file import TfliteFile
-from edgekit.errors import ArtifactError
+from edgekit.errors import ArtifactError, first_line
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.session import target_of
-
-#: delegate partitions per signature above which a TFLite file is told to run in pieces
-MANY_PARTITIONS = 3
 
 
 def open_file(path: Path) -> OnnxFile | TfliteFile:
@@ -62,7 +59,7 @@ def audit_file(
         try:
             record = _inspect(file, tensor, sketches)
         except (ArtifactError, ValueError, KeyError, IndexError) as error:
-            problems.append(f"{tensor.parameter}: {str(error).splitlines()[0]}")
+            problems.append(f"{tensor.parameter}: {first_line(error)}")
             continue
         records.append(record)
         problems += _judge(record, expected_dtype(recipe, tensor))

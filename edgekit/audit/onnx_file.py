@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.audit.records import Contents, StoredTensor
-from edgekit.errors import ArtifactError, MissingExtraError
+from edgekit.errors import ArtifactError, MissingExtraError, first_line
 
 #: Constants below this size are shape numbers, masks and the like, not weights.
 SMALL_BYTES = 1024
@@ -36,7 +36,7 @@ class OnnxFile:
             self.model: Any = onnx.load(str(path))
         except Exception as error:
             raise ArtifactError(
-                f"'{path}' is not a readable ONNX file: {str(error).splitlines()[0]}.",
+                f"'{path}' is not a readable ONNX file: {first_line(error)}.",
                 "it may be truncated: export again.",
             ) from error
         self._initializers = {t.name: t for t in self.model.graph.initializer}
@@ -97,6 +97,7 @@ class OnnxFile:
         if "scales" not in tensor.where:
             return Contents(oriented, float_noise(oriented, values.dtype), str(values.dtype), bits)
         scales = self._array(tensor, "scales").astype(np.float32).reshape(-1, 1)
+        scales = without_empty_rows(scales, oriented)
         step: npt.NDArray[np.float32] = np.abs(scales)
         multiplier = None
         if "multiplier" in tensor.where:
@@ -116,7 +117,7 @@ class OnnxFile:
             for name, tensor in sorted(self._initializers.items())
             if tensor.data_type in floats
             and name not in known
-            and self._to_array(tensor).nbytes > SMALL_BYTES
+            and self._to_array(tensor).nbytes >= SMALL_BYTES
         ]
 
     def unused(self, stored: list[StoredTensor]) -> list[str]:
@@ -135,6 +136,13 @@ class OnnxFile:
             raise ArtifactError(f"constant '{name}' of {tensor.parameter} is missing.", "")
         array: npt.NDArray[Any] = self._to_array(self._initializers[name])
         return array
+
+
+def without_empty_rows(
+    scales: npt.NDArray[np.float32], codes: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """Scales [rows, 1] with 0 for rows whose codes are all 0: such a row is exact."""
+    return np.where(codes.any(axis=1, keepdims=True), scales, np.float32(0))
 
 
 def float_noise(values: npt.NDArray[np.float32], dtype: Any) -> npt.NDArray[np.float32]:

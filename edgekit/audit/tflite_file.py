@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.audit.onnx_file import SMALL_BYTES, float_noise
+from edgekit.audit.onnx_file import SMALL_BYTES, float_noise, without_empty_rows
 from edgekit.audit.records import Contents, StoredTensor
 from edgekit.errors import ArtifactError, MissingExtraError
 from edgekit.qtensor import unpack
@@ -38,7 +37,10 @@ def parse(path: Path) -> Any:
     Raises:
       ArtifactError: it is no TFLite flatbuffer, or cut off.
     """
-    data = bytearray(path.read_bytes())
+    try:
+        data = bytearray(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"'{path}' cannot be read ({error.strerror}).", "") from error
     if data[4:8] != b"TFL3":
         raise ArtifactError(f"'{path}' is not a TFLite file.", "export the model again.")
     try:
@@ -172,7 +174,7 @@ class TfliteFile:
             values = np.frombuffer(data, dtype).astype(np.float32).reshape(shape) / factor
             return Contents(values, float_noise(values, dtype), dtype, bits)
         codes = unpack(data, {"int8": 8, "int4": 4, "int2": 2}[dtype], count).reshape(shape)
-        scales = _scales(first).reshape(-1, 1) / factor
+        scales = without_empty_rows(_scales(first).reshape(-1, 1) / factor, codes)
         bits += scales.size * 32
         steps = np.abs(scales)
         values = codes.astype(np.float32) * scales
@@ -192,7 +194,7 @@ class TfliteFile:
         for graph in self.model.subgraphs:
             for tensor in graph.tensors:
                 size = len(self._bytes(tensor.buffer))
-                if tensor.type in floats and size > SMALL_BYTES and tensor.buffer not in known:
+                if tensor.type in floats and size >= SMALL_BYTES and tensor.buffer not in known:
                     found.add(f"buffer {tensor.buffer}")
         return sorted(found)
 
@@ -229,9 +231,7 @@ class TfliteFile:
                 signature.subgraphIndex = index
                 self.model.subgraphs, self.model.signatureDefs = originals
             with quiet_native_log():
-                interpreter = Interpreter(
-                    model_content=content, num_threads=min(1, os.cpu_count() or 1)
-                )
+                interpreter = Interpreter(model_content=content, num_threads=1)
                 interpreter.allocate_tensors()
                 # there is no public call for this; the count is checked against the file's own
                 operators = interpreter._get_ops_details()

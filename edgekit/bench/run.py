@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.contract import Contract
-from edgekit.errors import MachineError
+from edgekit.errors import ArtifactError, MachineError
 from edgekit.runtime.cpu import cpu_features, cpu_name
+from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids
 
 #: every result carries this
@@ -87,8 +88,13 @@ def bench_file(
       level: CPU level, see ``edgekit.runtime.cpu_level``.
       weight_cache: TFLite: map packed weights from a cache file.
     Raises:
-      MachineError: the worker failed.
+      UsageError: unknown CPU level.
+      ArtifactError: there is no such file.
+      MachineError: the worker failed, or the level is not to be had here.
     """
+    check_level(level)
+    if not path.is_file():
+        raise ArtifactError(f"'{path}' does not exist.", "export the model again.")
     job = json.dumps(
         {
             "path": str(path.resolve()),

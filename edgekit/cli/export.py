@@ -14,7 +14,9 @@ from edgekit.cli.main import print_json
 @click.option("--target", "targets", multiple=True, help="onnx or tflite; both when left out.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipe or preset; default: fast.")
 @click.option("--task", help="sentence-embedding or text-classification; default: found.")
-@click.option("--max-length", type=int, metavar="N", help="Tokens; longer text is cut.")
+@click.option(
+    "--max-length", type=click.IntRange(min=3), metavar="N", help="Tokens; longer text is cut."
+)
 @click.option("--buckets", metavar="32,64,128", help="Lengths of the TFLite signatures.")
 @options.cases
 @click.option("--force", is_flag=True, help="Replace an existing folder.")

@@ -39,8 +39,12 @@ def parse_lengths(text: str | None, option: str) -> list[int] | None:
     if text is None:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        lengths = [int(part) for part in text.split(",")]
+        if min(lengths) < 2:
+            raise ValueError(text)
+        return lengths
     except ValueError:
         raise UsageError(
-            f"{option} takes numbers with commas, not '{text}'.", f"for example {option} 32,64,128"
+            f"{option} takes numbers of 2 or more with commas, not '{text}'.",
+            f"for example {option} 32,64,128",
         ) from None

@@ -36,14 +36,18 @@ class Golden:
     decisions: tuple[str, ...]
     sketches: Mapping[str, Sketch]
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(row["input_ids"]) for row in self.rows]
+
     def save(self, path: Path) -> None:
         """Write golden.npz; the same content gives the same bytes."""
-        lengths = np.array([len(row["input_ids"]) for row in self.rows], np.int64)
         arrays: dict[str, npt.NDArray[Any]] = {
             "texts": np.array([e.text for e in self.examples], np.str_),
             "pairs": np.array([e.text_pair or "" for e in self.examples], np.str_),
             "has_pair": np.array([e.text_pair is not None for e in self.examples]),
-            "lengths": lengths,
+            "lengths": np.array(self.lengths, np.int64),
             "decisions": np.array(self.decisions, np.str_),
         }
         for name in self.rows[0]:

@@ -11,6 +11,11 @@ from edgekit.errors import InternalError
 
 Floats = npt.NDArray[np.float32]
 
+_METRICS = (
+    "max_abs", "max_abs_rel", "rms_rel", "sqnr_db",
+    "cosine_mean", "cosine_low", "cosine_high", "cosine_min", "cosine_p5",
+)  # fmt: skip
+
 BOOTSTRAP_ROUNDS = 1000
 BOOTSTRAP_SEED = 7
 
@@ -50,13 +55,15 @@ def compare(reference: Floats, candidate: Floats) -> dict[str, float]:
       ``n``; ``max_abs``; ``max_abs_rel`` (over the larger of 1 and the reference's largest value);
       ``rms_rel`` (root mean square error over that of the reference); ``sqnr_db``
       (-20 log10 rms_rel, 200 where equal); ``cosine_mean`` with ``cosine_low`` and
-      ``cosine_high`` (95 % interval), ``cosine_min``, ``cosine_p5``. NaN anywhere in the
-      candidate makes every metric NaN, which fails every gate.
+      ``cosine_high`` (95 % interval), ``cosine_min``, ``cosine_p5``. NaN or infinity in
+      the candidate makes every metric NaN, which fails every gate.
     Raises:
       InternalError: the shapes differ.
     """
     if reference.shape != candidate.shape:
         raise InternalError(f"outputs {candidate.shape}, reference {reference.shape}")
+    if not np.isfinite(candidate).all():
+        return {"n": float(len(reference)), **dict.fromkeys(_METRICS, float("nan"))}
     error = candidate.astype(np.float64) - reference
     largest = float(np.abs(reference).max(initial=0.0))
     max_abs = float(np.abs(error).max(initial=0.0))

@@ -39,7 +39,7 @@ class Threshold:
 _EXACT = "float32 differs by the order of sums only; 6e-6 was the most seen on 6-layer encoders"
 _HALF = "float16 weights, float32 arithmetic; measured on MiniLM: 0.999999 / 0.0007"
 _INT8 = "measured on MiniLM: 0.9987-0.9994 at int8; a per-tensor activation scale gave 0.992"
-_LOGITS = "measured on MiniLM/SST-2 at int8: rms 0.03-0.05, top-1 0.985 or better"
+_LOGITS = "measured on MiniLM/SST-2 at int8: rms 0.03-0.05; no clear decision of 872 was lost"
 
 #: task -> recipe class -> bounds
 _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
@@ -68,7 +68,7 @@ _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
         ),
         "w8": (
             Threshold("rms_rel", "max", 0.12, _LOGITS),
-            Threshold("top1", "min", 0.95, _LOGITS),
+            Threshold("top1_clear", "min", 0.99, _LOGITS),
         ),
     },
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.audit import FileAudit, StoredTensor, audit_file
-from edgekit.errors import ArtifactError, EdgekitError, MissingExtraError, UsageError
+from edgekit.errors import ArtifactError, UsageError
 from edgekit.manifest import (
     GOLDEN_NAME,
     TOKENIZER_NAME,
@@ -19,6 +19,7 @@ from edgekit.manifest import (
     sha256_file,
 )
 from edgekit.parity.golden import Golden
+from edgekit.parity.thresholds import thresholds_for
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
@@ -122,6 +123,7 @@ def validate(
     entries = [e for e in manifest.files if only is None or e.path == only]
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
+    _check_thresholds(thresholds, manifest, entries)
     golden, problems = _open_golden(folder, manifest)
     if reference is not None:
         from edgekit.converters.api import reference_golden
@@ -157,12 +159,14 @@ def check_file(
         stored = [StoredTensor.from_json(t) for t in entry.tensors]
         audit = audit_file(path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False)
         modes = run_file(path, golden.rows, manifest.contract, level)
-    except (MissingExtraError, UsageError):
-        raise
-    except WorkerDied as died:
-        return FileVerdict(entry, (died.message,), None, None)
-    except EdgekitError as error:
+    except (WorkerDied, ArtifactError) as error:
         return FileVerdict(entry, (error.message,), None, None)
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"the manifest's entry of {entry.path} is damaged ({type(error).__name__})"
+        return FileVerdict(entry, (problem,), None, None)
+    expected, found = golden.outputs, modes["alone"]
+    if {n: v.shape for n, v in expected.items()} != {n: v.shape for n, v in found.items()}:
+        return FileVerdict(entry, ("its outputs have other shapes than the source's",), None, audit)
     parity = judge(
         modes,
         golden.outputs,
@@ -170,10 +174,31 @@ def check_file(
         recipe,
         entry.target,
         at_export=entry.parity if same_cases else None,
-        overrides=thresholds,
+        overrides=_fitting(thresholds, manifest, recipe),
         decisions=golden.decisions,
+        lengths=golden.lengths,
     )
     return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
+
+
+def _fitting(
+    thresholds: Mapping[str, float] | None, manifest: Manifest, recipe: Recipe
+) -> dict[str, float]:
+    """The user's bounds that files of this recipe class are judged by."""
+    known = {t.metric for t in thresholds_for(manifest.contract.task, recipe.kind)}
+    return {name: value for name, value in (thresholds or {}).items() if name in known}
+
+
+def _check_thresholds(
+    thresholds: Mapping[str, float] | None, manifest: Manifest, entries: Sequence[FileEntry]
+) -> None:
+    """Every bound must fit one file at least."""
+    task = manifest.contract.task
+    known = {t.metric for e in entries for t in thresholds_for(task, Recipe.parse(e.recipe).kind)}
+    if unknown := sorted(set(thresholds or {}) - known):
+        raise UsageError(
+            f"'{unknown[0]}' is no threshold of these files.", f"known: {', '.join(sorted(known))}."
+        )
 
 
 def _locate(target: Path) -> tuple[Path, str | None]:

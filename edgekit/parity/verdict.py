@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ def judge(
     at_export: Mapping[str, Any] | None = None,
     overrides: Mapping[str, float] | None = None,
     decisions: tuple[str, ...] = (),
+    lengths: Sequence[int] | None = None,
 ) -> FileParity:
     """Hold a file's outputs against the source's.
 
@@ -89,6 +90,7 @@ def judge(
       at_export: the manifest's parity of this file, for "no worse than at export".
       overrides: the user's thresholds.
       decisions: the source's decisions by name, so that swapped labels are seen.
+      lengths: tokens of each row; rows longer than a bucket were not run in it.
     """
     task = get_task(contract.task)
     name = task.output
@@ -96,17 +98,15 @@ def judge(
     metrics: dict[str, dict[str, float]] = {}
     gates: list[Gate] = []
     for mode, outputs in modes.items():
-        ran: npt.NDArray[np.bool_] = np.logical_not(np.isnan(outputs[name]).all(axis=1))
-        if mode.startswith("bucket") and not ran.any():
-            continue
-        rows = ran if mode.startswith("bucket") else np.ones_like(ran)
+        rows = np.ones(len(outputs[name]), bool)
+        if mode.startswith("bucket_") and lengths is not None:
+            rows = np.asarray(lengths) <= int(mode.removeprefix("bucket_"))
+            if not rows.any():
+                continue
         want = {k: v[rows] for k, v in reference.items()}
         got = {k: v[rows] for k, v in outputs.items()}
-        values = compare(want[name], got[name]) | task.parity(want, got, contract)
-        found = task.decisions(got, contract)
-        if decisions and found is not None:
-            kept = [d for d, row in zip(decisions, list(rows), strict=True) if row]
-            values["top1"] = float(np.mean([a == b for a, b in zip(kept, found, strict=True)]))
+        kept = [decisions[i] for i in np.flatnonzero(rows)] if decisions else []
+        values = compare(want[name], got[name]) | task.parity(want, got, contract, kept)
         metrics[mode] = values
         checks = list(bounds)
         before = (at_export or {}).get("metrics", {}).get(mode)

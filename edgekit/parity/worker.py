@@ -18,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.errors import EdgekitError, GateFailed, InternalError
+from edgekit.errors import EdgekitError, GateFailed, InternalError, MachineError, UsageError
+from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids, pad_batch
 
 #: rows of a padded batch; mixed lengths, so that padding is real
 BATCH = 8
+
+_SIGKILL = 9
 
 Modes = dict[str, dict[str, npt.NDArray[np.float32]]]
 
@@ -53,6 +56,7 @@ def run_file(
     Raises:
       WorkerDied: the runtime died on a signal or could not run the file.
     """
+    check_level(level)
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         job, inputs, out = (Path(scratch) / n for n in ("job.json", "inputs.npz", "out.npz"))
         flat = {f"{i}.{name}": value for i, row in enumerate(rows) for name, value in row.items()}
@@ -73,11 +77,7 @@ def run_file(
         )
         command = [sys.executable, "-m", "edgekit.parity.worker", str(job), str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode < 0:
-            raise WorkerDied(f"the runtime died on signal {-done.returncode}.", "")
-        if done.returncode != 0 or not out.is_file():
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            raise WorkerDied(f"the runtime failed: {lines[-1] if lines else 'no message'}", "")
+        _raise_for(done.returncode if done.returncode or out.is_file() else 70, done.stderr)
         with np.load(out, allow_pickle=False) as data:
             result: Modes = {}
             for key in data.files:
@@ -86,6 +86,24 @@ def run_file(
     if not result:
         raise InternalError("the worker wrote no outputs")
     return result
+
+
+def _raise_for(code: int, stderr: str) -> None:
+    """The worker's end as an error of ours: what is the file's fault is a verdict."""
+    if code == 0:
+        return
+    if code == -_SIGKILL:
+        raise MachineError("the worker process was killed, probably for lack of memory.", "")
+    if code < 0:
+        raise WorkerDied(f"the runtime died on signal {-code}.", "")
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    message = lines[-1] if lines else "no message"
+    kind = {2: UsageError, 4: EdgekitError, 6: MachineError}.get(code)
+    if kind is None:
+        raise WorkerDied(f"the runtime failed: {message}", "")
+    error = kind(message, "see `edgekit doctor`." if code == 4 else "")
+    error.exit_code = code
+    raise error
 
 
 def _main(job_path: str, out_path: str) -> int:

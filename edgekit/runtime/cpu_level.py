@@ -69,6 +69,22 @@ def is_available() -> bool:
         return False
 
 
+def check_level(level: str) -> None:
+    """Refuse a level that is unknown, or not to be had here.
+
+    Raises:
+      UsageError: unknown level.
+      MachineError: this CPU or kernel cannot fault CPUID.
+    """
+    if level not in LEVELS:
+        raise UsageError(f"unknown CPU level '{level}'.", f"known: {', '.join(LEVELS)}.")
+    if level != "native" and not is_available():
+        raise MachineError(
+            f"CPU level '{level}' is not available: this machine cannot fault CPUID.",
+            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault).",
+        )
+
+
 def limit(level: str) -> None:
     """Hide instruction sets from libraries that are imported from now on, in this process.
 
@@ -78,15 +94,9 @@ def limit(level: str) -> None:
       UsageError: unknown level.
       MachineError: this CPU or kernel cannot fault CPUID.
     """
-    if level not in LEVELS:
-        raise UsageError(f"unknown CPU level '{level}'.", f"known: {', '.join(LEVELS)}.")
+    check_level(level)
     if level == "native":
         return
-    if not is_available():
-        raise MachineError(
-            f"CPU level '{level}' is not available: this machine cannot fault CPUID.",
-            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault).",
-        )
     table = _tabulate()
     for name in LEVELS[1 : LEVELS.index(level) + 1]:
         for leaf, register, bits in _HIDDEN[name]:

@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ArtifactError, UnsupportedError, UsageError
-from edgekit.manifest import FileEntry, Manifest, check_integrity
+from edgekit.manifest import (
+    TOKENIZER_NAME,
+    FileEntry,
+    Manifest,
+    check_integrity,
+    sha256_file,
+)
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import open_session
 from edgekit.runtime.tokenizer import Ids, TextTokenizer, pad_batch
@@ -87,7 +93,7 @@ def load(
 
     Args:
       folder: what ``edgekit export -o`` made.
-      target: "onnx" or "tflite"; the first file's when None.
+      target: "onnx" or "tflite"; onnx where the folder has it, when None.
       recipe: for example "w8c_a8" or "fast"; the folder's smallest file of that target when None.
       threads: CPU threads inside one call.
       check: compare size and sha256 with the manifest first.
@@ -99,9 +105,17 @@ def load(
     path = Path(folder)
     manifest = Manifest.read(path)
     entry = choose_file(manifest, target, recipe)
-    if check and (problem := check_integrity(path, entry)):
-        raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
+    if check:
+        problem = check_integrity(path, entry)
+        if not problem and _digest(path / TOKENIZER_NAME) != manifest.golden.get(TOKENIZER_NAME):
+            problem = f"{TOKENIZER_NAME} is missing or was changed"
+        if problem:
+            raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
     return Model(path, entry, manifest, threads)
+
+
+def _digest(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
 
 
 def choose_file(manifest: Manifest, target: str | None, recipe: str | None) -> FileEntry:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import ArtifactError, MissingExtraError, UsageError
+from edgekit.errors import ArtifactError, MissingExtraError, UsageError, first_line
 from edgekit.runtime.session import Inputs, Outputs
 
 
@@ -40,8 +40,7 @@ class OnnxSession:
             )
         except Exception as error:  # onnxruntime raises its own untyped classes
             raise ArtifactError(
-                f"onnxruntime {onnxruntime.__version__} cannot load '{path}': "
-                f"{str(error).splitlines()[0]}.",
+                f"onnxruntime {onnxruntime.__version__} cannot load '{path}': {first_line(error)}.",
                 "the file may be truncated: export again, or check with `edgekit validate`.",
             ) from error
         self._dtypes = {

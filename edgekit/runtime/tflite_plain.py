@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ArtifactError, MissingExtraError, UsageError
+from edgekit.errors import ArtifactError, MissingExtraError, UsageError, first_line
 from edgekit.runtime.session import Inputs, Outputs
 
 #: signature name of a bucket: "main_32"
@@ -94,7 +94,7 @@ def open_runners(path: Path, threads: int, bucket: int | None) -> Signatures:
             }
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"LiteRT cannot load '{path}': {str(error).splitlines()[0]}.",
+                f"LiteRT cannot load '{path}': {first_line(error)}.",
                 "the file may be truncated: export again.",
             ) from error
 

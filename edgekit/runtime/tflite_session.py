@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import ArtifactError, MissingExtraError, UsageError
+from edgekit.errors import ArtifactError, MissingExtraError, UsageError, first_line
 from edgekit.runtime.cpu import has_avx
 from edgekit.runtime.session import Inputs, Outputs
 from edgekit.runtime.tflite_plain import (
@@ -75,7 +75,7 @@ class TfliteSession:
                 raise
             except Exception as error:  # the binding raises RuntimeError and worse
                 raise ArtifactError(
-                    f"LiteRT cannot load '{path}': {str(error).splitlines()[0]}.",
+                    f"LiteRT cannot load '{path}': {first_line(error)}.",
                     "the file may be truncated: export again, or check with `edgekit validate`.",
                 ) from error
         if building is not None and cache is not None and building.is_file():
@@ -118,8 +118,10 @@ class TfliteSession:
 def _quiet_exit() -> None:
     """The runtime's environment is taken down by C++, after all of Python: mute it there.
 
-    Handlers run in reverse order of registration, so those of others still have their stderr.
+    Only where edgekit itself is the program: an app's own exit handlers keep their stderr.
     """
+    if "edgekit" not in Path(sys.argv[0]).parts and not sys.argv[0].endswith("/edgekit"):
+        return
 
     def mute() -> None:
         if not os.environ.get("EDGEKIT_NATIVE_LOG"):

@@ -53,8 +53,21 @@ class Task(Protocol):
         """The decision of each row as text, or None where the task decides nothing."""
         ...
 
-    def parity(self, reference: Outputs, candidate: Outputs, contract: Contract) -> TaskMetrics:
-        """Metrics beyond the generic ones of ``edgekit.parity.metrics``."""
+    def parity(
+        self,
+        reference: Outputs,
+        candidate: Outputs,
+        contract: Contract,
+        decisions: Sequence[str] = (),
+    ) -> TaskMetrics:
+        """Metrics beyond the generic ones of ``edgekit.parity.metrics``.
+
+        Args:
+          reference, candidate: outputs of the same rows.
+          contract: gives the labels.
+          decisions: the source's decisions by name; those of ``reference`` under this contract's
+            labels when empty.
+        """
         ...
 
 

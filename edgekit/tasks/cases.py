@@ -49,7 +49,7 @@ def read_cases(path: Path) -> list[Example]:
 
 def _read_jsonl(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -85,6 +85,13 @@ def _example(path: Path, number: int, row: dict[str, Any]) -> Example:
             f"cases file '{path}', line {number}: no column of text (found {found}).",
             f"name a column one of {', '.join(_TEXT_KEYS)}.",
         )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise CasesError(
+            f"cases file '{path}', line {number}: half a character (a lone surrogate).",
+            "the text was cut inside an emoji: write it again.",
+        ) from None
     pair = next((row[k] for k in _PAIR_KEYS if isinstance(row.get(k), str)), None)
     label = row.get("label")
     return Example(

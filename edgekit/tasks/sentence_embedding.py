@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgekit.contract import Contract
@@ -23,6 +24,12 @@ class SentenceEmbedding:
         """An embedding decides nothing."""
         return None
 
-    def parity(self, reference: Outputs, candidate: Outputs, contract: Contract) -> TaskMetrics:
+    def parity(
+        self,
+        reference: Outputs,
+        candidate: Outputs,
+        contract: Contract,
+        decisions: Sequence[str] = (),
+    ) -> TaskMetrics:
         """Nothing beyond the generic metrics: cosine is the task's own."""
         return {}

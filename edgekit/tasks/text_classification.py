@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edgekit.contract import Contract
 from edgekit.tasks.base import Floats, Outputs, TaskMetrics, prepare_text
+
+#: share of the logits' root mean square; twice the error that int8 files are allowed
+CLEAR_MARGIN = 0.25
 
 
 class TextClassification:
@@ -48,13 +52,34 @@ class TextClassification:
             ]
         return [contract.labels[int(i)] for i in logits.argmax(axis=-1)]
 
-    def parity(self, reference: Outputs, candidate: Outputs, contract: Contract) -> TaskMetrics:
-        """``top1``: the share of rows with the same decision."""
-        expected = self.decisions(reference, contract)
+    def parity(
+        self,
+        reference: Outputs,
+        candidate: Outputs,
+        contract: Contract,
+        decisions: Sequence[str] = (),
+    ) -> TaskMetrics:
+        """``top1``: the share of rows with the same decision; ``top1_clear``: of the clear ones.
+
+        A decision is clear when the source's margin exceeds ``CLEAR_MARGIN`` of its logits' root
+        mean square: nearer ties are decided by any rounding.
+        """
+        expected = list(decisions) or self.decisions(reference, contract)
         found = self.decisions(candidate, contract)
         if expected is None or found is None:
             return {}
-        return {"top1": float(np.mean([a == b for a, b in zip(expected, found, strict=True)]))}
+        same = np.array([a == b for a, b in zip(expected, found, strict=True)])
+        logits = reference[self.output]
+        if contract.problem_type == "multi_label":
+            margin = np.abs(logits).min(axis=1)
+        else:
+            best = np.sort(logits, axis=1)
+            margin = best[:, -1] - best[:, -2]
+        clear = margin > CLEAR_MARGIN * np.sqrt(np.square(logits).mean())
+        return {
+            "top1": float(same.mean()),
+            "top1_clear": float(same[clear].mean()) if clear.any() else 1.0,
+        }
 
 
 def _softmax(logits: Floats) -> Floats:

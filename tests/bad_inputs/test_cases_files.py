@@ -25,6 +25,7 @@ def case(tmp_path: Path, name: str, content: bytes) -> Path:
         ("a.jsonl", b"[1, 2]\n", "an object is expected"),
         ("a.jsonl", b'{"body": "a"}\n', "no column of text"),
         ("a.jsonl", b'{"text": 5}\n', "no column of text"),
+        ("a.jsonl", b'{"text": "cut \\ud83d"}\n', "surrogate"),
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -43,6 +44,11 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 def test_tsv_keeps_open_quotes_and_strips_ends(tmp_path: Path) -> None:
     path = case(tmp_path, "a.tsv", b'sentence\tlabel\n"never closed \t1\nb\t0\n')
     assert read_cases(path) == [Example('"never closed', None, "1"), Example("b", None, "0")]
+
+
+def test_line_separators_of_unicode_are_text(tmp_path: Path) -> None:
+    path = case(tmp_path, "a.jsonl", '{"text": "a\u2028b\u0085c"}\n'.encode())
+    assert read_cases(path) == [Example("a\u2028b\u0085c")]
 
 
 def test_pairs_and_byte_order_mark(tmp_path: Path) -> None:

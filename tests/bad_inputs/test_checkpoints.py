@@ -75,6 +75,8 @@ CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "NaN": (lambda f: edit_weights(f, put(BIAS, np.nan)), 3, "NaN"),
     "infinite": (lambda f: edit_weights(f, put(BIAS, np.inf)), 3, "infinite"),
     "missing tensor": (lambda f: edit_weights(f, lambda t: t.pop(BIAS)), 3, BIAS),
+    "classifier without its pooler": (
+        lambda f: edit_weights(f, lambda t: t.pop("bert.pooler.dense.weight")), 3, "pooler"),
     "shape against config": (lambda f: edit_weights(f, shorter_bias), 3, "config"),
     "config against weights": (lambda f: edit_config(f, intermediate_size=80), 3, "config"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), 3, "tokenizer.json"),
@@ -118,9 +120,11 @@ def test_wrong_task_for_the_checkpoint(embedder: Path, tmp_path: Path) -> None:
         (["{model}", "--task", "translation"], 5, "translation"),
         (["{model}", "--max-length", "4000"], 5, "4000"),
         (["{model}", "--buckets", "a,b"], 2, "--buckets"),
-        (["{model}", "--buckets", "1,48"], 2, "too short"),
+        (["{model}", "--buckets", "1,48"], 2, "2 or more"),
         (["{model}", "--cases", "{tmp}/none.tsv"], 3, "does not exist"),
         (["{model}", "--nonsense"], 2, "nonsense"),
+        (["{model}", "--max-length", "0"], 2, "max-length"),
+        (["{model}", "--recipe", "w8c_a8@gptq"], 5, "gptq"),
     ],
 )
 def test_wrong_calls(

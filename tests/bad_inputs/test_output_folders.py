@@ -15,7 +15,13 @@ import pytest
 from edgekit.converters.staging import staged_folder
 
 import edgekit
-from edgekit.errors import ArtifactError, FolderBusyError, FolderExistsError, MachineError
+from edgekit.errors import (
+    ArtifactError,
+    FolderBusyError,
+    FolderExistsError,
+    MachineError,
+    UsageError,
+)
 from edgekit.manifest import Manifest
 
 pytestmark = pytest.mark.heavy
@@ -43,6 +49,30 @@ def test_an_existing_folder_is_left_alone(classifier: Path, tmp_path: Path) -> N
         edgekit.export(classifier, out)
     assert "--force" in caught.value.hint
     assert (out / "mine.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "dangling link"])
+def test_force_never_replaces_what_is_not_ours(tmp_path: Path, kind: str) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("keep")
+    if kind == "folder":
+        out = other
+    elif kind == "file":
+        out.write_text("keep")
+    else:
+        out.symlink_to(other if kind == "link" else tmp_path / "nowhere")
+    with pytest.raises(FolderExistsError), staged_folder(out, force=True):
+        pass
+    assert (other / "mine.txt").read_text() == "keep"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_models_own_folder_is_never_an_output(classifier: Path) -> None:
+    for out in (classifier, classifier.parent, classifier / "out"):
+        with pytest.raises(UsageError):
+            edgekit.export(classifier, out, force=True)
+    assert (classifier / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
