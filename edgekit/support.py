@@ -36,12 +36,12 @@ _ROWS = (
     Support("fp16", "onnx", "float16 behind a Cast", "as fp32: folded at load", "1x",
             "storage only"),
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
-            "1.9-2.9x", "one activation scale per token; safe from 16-bit saturation"),
+            "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
     Support("fp32", "tflite", "float32", "FULLY_CONNECTED (XNNPACK)", "1x"),
     Support("fp16", "tflite", "float16 behind DEQUANTIZE", "as fp32: unpacked at load", "1x",
             "storage only; more memory than fp32"),
     Support("w8c_a8", "tflite", "int8 rows, float32 scales", "FULLY_CONNECTED qd8-qc8w (XNNPACK)",
-            "2.8-3.7x", "activations per token, asymmetric"),
+            "4.3-5.4x; AVX2 1.2-1.6x", "activations per token, asymmetric"),
 )  # fmt: skip
 
 

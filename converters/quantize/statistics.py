@@ -2,7 +2,9 @@
 
 Text for them comes later (calibration); the default recipe needs only to know which input channels
 are large, and those hardly depend on the text: the model is shown its own vocabulary, every n-th
-token in the order of ids. Nothing is learned from data, nothing is random.
+token in the order of ids. Nothing is learned from data, nothing is random. Special tokens stay out:
+they are few in real text, and their own outliers would decide the factors (MiniLM: mean cosine
+0.9978 with [CLS] and [SEP] around each sequence, 0.9989 without).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def vocabulary_probe(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.int64]]
     """A batch that shows the model its own vocabulary, evenly spread over the ids.
 
     Returns:
-      int64 [PROBE_SEQUENCES, PROBE_LENGTH + 2] by input name, no padding.
+      int64 [PROBE_SEQUENCES, PROBE_LENGTH] by input name: words alone, no padding.
     """
     import json
 
@@ -56,13 +58,11 @@ def vocabulary_probe(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.int64]]
         _vocabulary_size(tokenizer),
     )
     ids = np.array([i for i in range(size) if i not in added], np.int64)
-    length = max(1, min(PROBE_LENGTH, checkpoint.contract.max_length - 2))
+    length = max(1, min(PROBE_LENGTH, checkpoint.contract.max_length))
     picks = ids[np.linspace(0, len(ids) - 1, PROBE_SEQUENCES * length).astype(np.int64)]
     # neighbouring ids go to different sequences: each sequence spans the whole vocabulary
     body = picks.reshape(length, PROBE_SEQUENCES).T
-    ends = np.array(sorted(added)[:1] or [0], np.int64)
-    edge = np.repeat(ends[None], PROBE_SEQUENCES, axis=0)
-    input_ids = np.concatenate([edge, body, edge], axis=1)
+    input_ids = np.ascontiguousarray(body)
     batch = {name: np.zeros_like(input_ids) for name in checkpoint.contract.input_names}
     batch["input_ids"] = input_ids
     batch["attention_mask"] = np.ones_like(input_ids)

@@ -132,4 +132,12 @@ def choose_file(manifest: Manifest, target: str | None, recipe: str | None) -> F
             f"the folder has no file for target {target or 'any'}, recipe {wanted or 'any'}.",
             f"it holds: {have}.",
         )
-    return min(fits, key=lambda f: (target is None and f.target != "onnx", f.size_bytes))
+    # a file that failed its gates at export is the last choice
+    return min(
+        fits,
+        key=lambda f: (
+            not f.parity.get("passed", True),
+            target is None and f.target != "onnx",
+            f.size_bytes,
+        ),
+    )
