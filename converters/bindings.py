@@ -121,8 +121,8 @@ class _Index:
             self._whole[_digest(value)] = (name, Transform())
 
     def find(self, value: Floats) -> tuple[str, Transform] | None:
-        if value.size < 2:
-            return None
+        if value.size < 2:  # one number proves nothing, but a stand-in does
+            return self._whole.get(_digest(value))
         return self._whole.get(_digest(value)) or self._find_rows(value) or self._find_scaled(value)
 
     def _find_rows(self, value: Floats) -> tuple[str, Transform] | None:

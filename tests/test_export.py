@@ -10,7 +10,7 @@ import pytest
 
 import edgekit
 from edgekit.manifest import Manifest, sha256_file
-from tests.tiny import save_classifier, save_embedder
+from tests.tiny import save_classifier, save_embedder, save_model
 
 pytestmark = pytest.mark.heavy
 
@@ -103,6 +103,38 @@ def test_other_architectures_pass_in_both_targets(tmp_path: Path, kind: str) -> 
     folder = save_classifier(tmp_path / kind, kind)
     result = edgekit.export(folder, tmp_path / "out", recipes=["fp32", "w8c_a8"], buckets=(24, 48))
     assert result.passed, [v.problems for v in result.verdicts]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"num_labels": 1},
+        {"num_labels": 4, "problem_type": "multi_label_classification"},
+        # vectors of all ones and all zeros above 1 KB: only stand-ins tell them apart
+        {"num_labels": 2, "hidden_size": 320, "num_hidden_layers": 1},
+    ],
+    ids=["regression", "multi-label", "wide"],
+)
+def test_other_heads_and_widths(tmp_path: Path, more: dict) -> None:
+    folder = save_model(tmp_path / "m", "bert", "text-classification", type_vocab_size=2, **more)
+    out = tmp_path / "out"
+    result = edgekit.export(folder, out, recipes=["fp32", "w8c_a8"], buckets=(24, 48))
+    assert result.passed, [v.problems for v in result.verdicts]
+    names = {t["parameter"] for t in result.manifest.files[0].tensors}
+    assert {"classifier.weight", "classifier.bias", "bert.embeddings.LayerNorm.bias"} <= names
+    for target in ("onnx", "tflite"):
+        model = edgekit.load(out, target=target, recipe="fp32")
+        logits = torch_logits(folder, tokenized(folder, ["good film"], 48))[0]
+        [found] = model.classify(["good film"])
+        if "value" in found:
+            np.testing.assert_allclose(found["value"], logits, atol=2e-5)
+        else:
+            best = max(found["scores"].values())
+            expected = (
+                1 / (1 + np.exp(-logits)) if "problem_type" in more
+                else np.exp(logits) / np.exp(logits).sum()
+            )  # fmt: skip
+            assert best == pytest.approx(expected.max(), abs=1e-5)
 
 
 def test_a_bucket_as_long_as_the_position_table(classifier: Path, tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
         checkpoint.using_attention(attention.ONNX),
     ):
         model = _trace(checkpoint)
+        # the traced graph reads the module's tensors when it is saved, so that happens in here,
+        # while they are the stand-ins
+        ir.save(model, path)
+    model = ir.load(path)
     fuse(model)
     _clean(model)
     graph = model.graph

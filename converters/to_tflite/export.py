@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgekit.converters.bindings import SMALL_BYTES, Binding, bind, distinct_parameters
+from edgekit.converters.bindings import Binding, bind, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
 from edgekit.converters.quiet import quiet_libraries
@@ -190,7 +190,7 @@ def _float_constants(buffers: Flatbuffer) -> Iterable[tuple[str | int, Any]]:
         for tensor in graph.tensors:
             data = buffers.data(tensor.buffer)
             is_float = tensor.type == buffers.schema.TensorType.FLOAT32
-            if not is_float or tensor.buffer in done or len(data) < min(8, SMALL_BYTES):
+            if not is_float or tensor.buffer in done or not data:
                 continue
             done.add(tensor.buffer)
             shape = [int(n) for n in tensor.shape]
