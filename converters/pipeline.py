@@ -242,6 +242,8 @@ def _level(
             "cosine_loss": here["cosine_mean"] - there["cosine_mean"],
             "rms_rel": there["rms_rel"],
         }
+        if "top1" in there:
+            result["top1"] = there["top1"]
     return result
 
 

@@ -60,6 +60,11 @@ def notes(verdicts: Sequence[FileVerdict]) -> list[str]:
         for level, found in entry.cpu_levels.items():
             if not found.get("available"):
                 lines.append(f"{entry.path}: not checked on {level} (CPUID cannot fault here)")
+            elif "top1" in found:
+                lines.append(
+                    f"{entry.path}: on {level} kernels top-1 {found['top1']:.2%}, "
+                    f"rms {found['rms_rel']:.1e}"
+                )
             elif "cosine_loss" in found:
                 lines.append(
                     f"{entry.path}: on {level} kernels cosine {found['cosine_mean']:.5f} "
