@@ -25,6 +25,15 @@ def read_cases(path: Path) -> list[Example]:
     Raises:
       CasesError: the file is missing, empty, not UTF-8, or lacks the columns.
     """
+    return [example_of(path, number, row) for number, row in read_rows(path)]
+
+
+def read_text(path: Path) -> str:
+    """The file's text, without a byte order mark.
+
+    Raises:
+      CasesError: the file is missing, a folder, empty or not UTF-8.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -40,11 +49,21 @@ def read_cases(path: Path) -> list[Example]:
         raise CasesError(f"cases file '{path}' cannot be read: {error.strerror}.", "") from None
     if not text.strip():
         raise CasesError(f"cases file '{path}' is empty.", "give at least one row of text.")
+    return text
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a TSV file with a header, or of JSONL, each with its line number.
+
+    Raises:
+      CasesError: as ``read_text``; a line is no JSON object; there are no rows.
+    """
+    text = read_text(path)
     jsonl = path.suffix in (".jsonl", ".json") or text.lstrip().startswith("{")
     rows = _read_jsonl(path, text) if jsonl else _read_tsv(path, text)
     if not rows:
         raise CasesError(f"cases file '{path}' has a header but no rows.", "add rows of text.")
-    return [_example(path, number, row) for number, row in rows]
+    return rows
 
 
 def _read_jsonl(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
@@ -72,12 +91,18 @@ def _read_tsv(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
     # quotes are text here: film reviews open quotes that they never close
     reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     try:
-        return [(number, row) for number, row in enumerate(reader, 2)]
+        # the reader passes over empty lines: it alone knows the number
+        return [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise CasesError(f"cases file '{path}': {error}.", "expected tab-separated text.") from None
 
 
-def _example(path: Path, number: int, row: dict[str, Any]) -> Example:
+def example_of(path: Path, number: int, row: dict[str, Any]) -> Example:
+    """Text, pair and label of one row.
+
+    Raises:
+      CasesError: no column of text, or a text with half a character.
+    """
     text = next((row[k] for k in _TEXT_KEYS if isinstance(row.get(k), str)), None)
     if text is None:
         found = ", ".join(repr(k) for k in list(row)[:6])
