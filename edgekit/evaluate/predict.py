@@ -51,9 +51,9 @@ def answers_of(model: Model, kind: str, rows: Sequence[Row], positive: int) -> A
         _check_finite(predicted, rows)
     elif kind == "sentence-embedding":
         first, second = (model.embed([pair[side] for pair in given]) for side in (0, 1))
+        _check_finite(np.abs(first).max(axis=1) + np.abs(second).max(axis=1), rows)
         truth = np.array(truths, np.float64)
         predicted = cosines(first, second)
-        _check_finite(predicted, rows)
     elif kind == "token-classification":
         truth = [[labels[i] for i in tags] for tags in truths]
         predicted = model.word_labels([list(words) for words in given])

@@ -33,7 +33,7 @@ def table(result: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def lines(result: Evaluation) -> list[str]:
-    """What is said below the table: rows, what is positive, and what was cut."""
+    """What is said below the table: rows, the positive label, what was cut, agreement."""
     said = [f"{result.data}: {result.rows:,} rows; intervals by resampling them"]
     if result.positive is not None:
         said.append(f"precision, recall and f1 are about the label '{result.positive}'")
@@ -42,6 +42,11 @@ def lines(result: Evaluation) -> list[str]:
             f"{result.cut:,} of {result.rows:,} rows are longer than {result.max_length} tokens "
             "and were cut"
         )
+    same = [
+        f"{model.name} {model.same:.2%}" for model in result.models[1:] if model.same is not None
+    ]
+    if same:
+        said.append(f"same prediction as the source: {', '.join(same)}")
     undefined = [m for m in result.metrics if any(math.isnan(s.values[m].value)
                                                   for s in result.models)]  # fmt: skip
     if undefined:
