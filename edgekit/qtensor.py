@@ -28,6 +28,8 @@ class QuantizedTensor:
       input_multiplier: float32 [in] or None: the file multiplies the layer's *input* by it, so the
         codes hold the matrix with each column divided by it (see
         ``edgekit.converters.quantize.equalize``).
+      scale_codes, row_scales: int8 [out, ceil(in / group)] and float16 [out], when scales are
+        stored in 8 bits; ``scales`` is then exactly ``scale_codes * row_scales[:, None]``.
     Raises:
       InternalError: shapes, dtypes or code range contradict each other.
     """
@@ -38,6 +40,8 @@ class QuantizedTensor:
     group: int
     zero_points: npt.NDArray[np.int8] | None = None
     input_multiplier: Array | None = None
+    scale_codes: npt.NDArray[np.int8] | None = None
+    row_scales: npt.NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         rows, cols = self.codes.shape
@@ -53,6 +57,20 @@ class QuantizedTensor:
             raise InternalError("scales are not finite")
         if self.input_multiplier is not None and self.input_multiplier.shape != (cols,):
             raise InternalError(f"input multiplier {self.input_multiplier.shape}, expected {cols}")
+        if self.zero_points is not None and (
+            self.zero_points.shape != (rows, groups) or self.zero_points.dtype != np.int8
+        ):
+            raise InternalError(f"zero points {self.zero_points.shape}, expected {(rows, groups)}")
+        if (self.scale_codes is None) != (self.row_scales is None):
+            raise InternalError("8-bit scale codes need row scales, and row scales need codes")
+        if self.scale_codes is not None and self.row_scales is not None:
+            if self.scale_codes.dtype != np.int8 or self.row_scales.dtype != np.float16:
+                raise InternalError(
+                    f"scale codes {self.scale_codes.dtype}, row scales {self.row_scales.dtype}"
+                )
+            product = self.scale_codes * self.row_scales.astype(np.float32)[:, None]
+            if not np.array_equal(product, self.scales):
+                raise InternalError("scales differ from scale codes times row scales")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,9 +95,16 @@ class QuantizedTensor:
         return wide if self.input_multiplier is None else wide * np.abs(self.input_multiplier)
 
     def stored_bits(self, scale_bits: int = 32) -> int:
-        """Bits of codes, scales and zero points together."""
+        """Bits of codes, scales and zero points together.
+
+        Args:
+          scale_bits: of one scale, unless they are stored as 8-bit codes and row scales.
+        """
         zeros = 0 if self.zero_points is None else self.zero_points.size * self.bits
-        return self.codes.size * self.bits + self.scales.size * scale_bits + zeros
+        scales = self.scales.size * scale_bits
+        if self.scale_codes is not None and self.row_scales is not None:
+            scales = self.scale_codes.size * 8 + self.row_scales.size * 16
+        return self.codes.size * self.bits + scales + zeros
 
 
 def code_range(bits: int) -> tuple[int, int]:

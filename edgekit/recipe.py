@@ -24,6 +24,8 @@ from edgekit.errors import RecipeSyntaxError
 
 Grain = Literal["channel", "tensor", "group"]
 FloatFormat = Literal["fp32", "fp16"]
+Codes = Literal["symmetric", "full", "signed"]
+ScaleFormat = Literal["float32", "float16", "int8"]
 
 MIN_BITS, MAX_BITS = 2, 8
 
@@ -50,6 +52,12 @@ class Grid:
       max_pair_sum: when set, no two neighbouring codes (inputs 2i and 2i+1) of one sign add up to
         more than this in magnitude. 128 keeps the 16-bit pair sums of x86's ``vpmaddubsw`` from
         saturating for every uint8 activation: 255 * 128 = 32640 < 32767.
+      codes: which of the 2**bits codes are used, and by what scales. "symmetric": all but the
+        lowest, scales > 0 (LiteRT's matrices read nothing else alike in all their kernels);
+        "full": all, scales > 0; "signed": all, and a scale may be negative, so that the extra
+        code serves the longer tail (onnxruntime's kernels allow it). Asymmetric grids use all.
+      scales: how a scale is stored, and so what it is rounded to before codes are made: "int8" is
+        a signed 8-bit code times one float16 per row.
     """
 
     bits: int
@@ -57,6 +65,26 @@ class Grid:
     group: int | None = None
     asymmetric: bool = False
     max_pair_sum: int | None = None
+    codes: Codes = "symmetric"
+    scales: ScaleFormat = "float32"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The lowest and highest code that may be used."""
+        high = (1 << (self.bits - 1)) - 1
+        lowest_used = self.asymmetric or self.codes != "symmetric"
+        return (-high - 1 if lowest_used else -high), high
+
+    def span(self, cols: int) -> int:
+        """Inputs per scale of a row of ``cols`` inputs."""
+        return self.group if self.grain == "group" and self.group else max(1, cols)
+
+    def bits_per_weight(self, cols: int) -> float:
+        """Stored bits of codes, scales and zero points, per weight of a row of ``cols`` inputs."""
+        each = {"float32": 32, "float16": 16, "int8": 8}[self.scales]
+        each += self.bits if self.asymmetric else 0
+        per_row = -(-cols // self.span(cols)) * each + (16 if self.scales == "int8" else 0)
+        return self.bits + per_row / max(1, cols)
 
     def __str__(self) -> str:
         grain = f"g{self.group}" if self.grain == "group" else self.grain[0]

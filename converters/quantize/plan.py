@@ -85,7 +85,7 @@ def apply_plan(
         if isinstance(wanted, Grid):
             factor = factors.get(name)
             scaled = value if factor is None else value * factor
-            tensor, _ = method.quantize(scaled, None, stats.get(name), wanted)
+            tensor, _ = method.quantize(scaled, None, None, wanted)
             if factor is not None:
                 tensor = replace(tensor, input_multiplier=(1 / factor).astype(np.float32))
             weights[name] = tensor

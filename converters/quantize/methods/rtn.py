@@ -1,8 +1,10 @@
 """Round to nearest: the largest weight of each scale's span becomes the largest code.
 
 Source: the symmetric grid S = max|x| / (2**(k-1) - 1) of docs/notation.md; error at most S / 2,
-and quantizing twice changes nothing. Code -2**(k-1) is never used: LiteRT's built-in kernels give
-wrong results on it.
+and quantizing twice changes nothing. In symmetric grids code -2**(k-1) is never used: LiteRT's
+built-in kernels give wrong results on it. Full grids keep that S (a smaller one would clip the
+largest weight by a step); signed ones give the extra code to the largest weight, as llama.cpp's
+Q4_0 does. Scales stored in few bits are rounded up, so that the half step holds.
 """
 
 from __future__ import annotations
@@ -11,9 +13,16 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from edgekit.converters.quantize.statistics import InputStats
+from edgekit.converters.quantize.grids import (
+    Scales,
+    in_groups,
+    nearest_codes,
+    require_finite,
+    store_scales,
+    to_tensor,
+)
+from edgekit.converters.quantize.method import LayerStats
 
-from edgekit.errors import UnsupportedError
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid
 
@@ -24,33 +33,43 @@ class RoundToNearest:
     """Needs no data and leaves the bias alone."""
 
     name = "rtn"
-    needs: Literal["nothing", "inputs"] = "nothing"
+    needs: Literal["nothing", "calibration"] = "nothing"
 
     def quantize(
-        self, weight: Floats, bias: Floats | None, stats: InputStats | None, grid: Grid
+        self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid
     ) -> tuple[QuantizedTensor, Floats | None]:
-        """See ``Method.quantize``.
+        """See ``Method.quantize``."""
+        weight = require_finite(weight)
+        scales = widest_scales(weight, grid)
+        return to_tensor(nearest_codes(weight, scales, grid), scales, grid), bias
 
-        Raises:
-          UnsupportedError: the grid has zero points.
-        """
-        if grid.asymmetric:
-            raise UnsupportedError("rtn knows symmetric grids only.", "leave the 'z' out.")
-        rows, cols = weight.shape
-        group = grid.group if grid.grain == "group" and grid.group else cols
-        spans = -(-cols // group)
-        padded = np.zeros((rows, spans * group), np.float32)
-        padded[:, :cols] = weight
-        top = (1 << (grid.bits - 1)) - 1
-        peak = np.abs(padded.reshape(rows, spans, group)).max(axis=2)
-        if grid.grain == "tensor":
-            peak[:] = peak.max(initial=0.0)
-        scales = np.where(peak > 0, peak / np.float32(top), np.float32(1)).astype(np.float32)
-        if grid.max_pair_sum is not None:
-            scales = np.maximum(scales, pair_safe_scales(padded, spans, grid.max_pair_sum))
-        wide = np.repeat(scales, group, axis=1)[:, :cols]
-        codes = np.clip(np.rint(weight / wide), -top, top).astype(np.int8)
-        return QuantizedTensor(codes, scales, grid.bits, group), bias
+
+def widest_scales(weight: Floats, grid: Grid) -> Scales:
+    """Scales that reach every weight, from extremes alone, in stored form."""
+    parts = in_groups(weight, grid.span(weight.shape[1]))
+    low, high = grid.limits
+    top, bottom = parts.max(axis=2, initial=0.0), parts.min(axis=2, initial=0.0)
+    if grid.grain == "tensor":
+        top[:], bottom[:] = top.max(initial=0.0), bottom.min(initial=0.0)
+    if grid.asymmetric:
+        span = top - bottom
+        sizes = np.where(span > 0, span / np.float32(high - low), np.float32(1))
+        scales = store_scales(sizes, grid.scales, up=True).values
+        # the zero point belongs to the scale as it is stored
+        zeros = np.clip(np.rint(low - bottom / scales), low, high).astype(np.int8)
+        return store_scales(sizes, grid.scales, zeros, up=True)
+    peak = np.maximum(top, -bottom)
+    sizes = np.where(peak > 0, peak / np.float32(high), np.float32(1))
+    if grid.codes == "signed":
+        # the longer tail gets the extra code, so the shorter one must fit the other side
+        longer, shorter = peak / np.float32(-low), np.minimum(top, -bottom) / np.float32(high)
+        sizes = np.where(peak > 0, np.maximum(longer, shorter), np.float32(1))
+        sizes = np.where(top > -bottom, -sizes, sizes)
+    if grid.max_pair_sum is not None:
+        padded = parts.reshape(len(weight), -1)
+        safe = pair_safe_scales(padded, parts.shape[1], grid.max_pair_sum)
+        sizes = np.where(sizes < 0, -1, 1) * np.maximum(np.abs(sizes), safe)
+    return store_scales(sizes.astype(np.float32), grid.scales, up=True)
 
 
 def pair_safe_scales(weight: Floats, spans: int, limit: int) -> npt.NDArray[np.float32]:

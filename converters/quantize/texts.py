@@ -1,0 +1,78 @@
+"""Calibration text: the built-in set, token batches without padding, and what they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import CasesError
+from edgekit.runtime.tokenizer import Ids
+
+_FILE = Path(__file__).parent / "text" / "calibration.jsonl"
+
+#: tokens per batch at most: activations of a batch stay in the processor's caches
+_BATCH_TOKENS = 1024
+
+
+@cache
+def builtin_texts() -> tuple[str, ...]:
+    """The built-in calibration text: original sentences of many kinds, in mixed order."""
+    lines = _FILE.read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line)["text"] for line in lines)
+
+
+def texts_sha256(texts: Sequence[str]) -> str:
+    """What the manifest says of a calibration text: it depends on every text and their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def shared_texts(calibration: Sequence[str], cases: Sequence[str]) -> list[str]:
+    """Texts of the cases that calibration has seen: a measurement on them proves less.
+
+    White space and case aside; texts of fewer than three words do not count.
+    """
+    seen = {_plain(text) for text in calibration}
+    return [t for t in cases if len(t.split()) >= 3 and _plain(t) in seen]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def batches_of(rows: Sequence[Ids]) -> list[dict[str, npt.NDArray[np.int64]]]:
+    """Token ids as batches of equal length, so that nothing is padded.
+
+    Args:
+      rows: int64 [length] arrays by input name, of each text.
+    Returns:
+      int64 [batch, length] arrays by input name, shortest first; the order of rows is kept within
+      a length, so the same rows give the same batches.
+    Raises:
+      CasesError: there is no text.
+    """
+    if not rows:
+        raise CasesError(
+            "the calibration text is empty; at least one text is needed.",
+            "leave --calibration out to use the built-in text.",
+        )
+    by_length: dict[int, list[Ids]] = {}
+    for row in rows:
+        by_length.setdefault(len(next(iter(row.values()))), []).append(row)
+    batches = []
+    for length, same in sorted(by_length.items()):
+        size = max(1, _BATCH_TOKENS // max(1, length))
+        for start in range(0, len(same), size):
+            part = same[start : start + size]
+            batches.append({n: np.stack([row[n] for row in part]) for n in part[0]})
+    return batches
