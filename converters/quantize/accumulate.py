@@ -45,7 +45,9 @@ class Accumulator:
     def moment(self) -> Moment:
         """Centred moment of x with its mean."""
         self._multiply()
-        assert self._xx is not None and self._x is not None and self._origin is not None
+        assert self._xx is not None
+        assert self._x is not None
+        assert self._origin is not None
         mean = self._x / self._count
         matrix = self._xx / np.float32(self._count) - np.outer(mean, mean).astype(np.float32)
         return Moment(matrix, (mean + self._origin[0]).astype(np.float32))
@@ -53,8 +55,11 @@ class Accumulator:
     def cross(self) -> tuple[Floats, Floats]:
         """E[y x^T] about the means, float32 [m, in], and E[y], float32 [m]."""
         self._multiply()
-        assert self._yx is not None and self._origin is not None and self._origin[1] is not None
-        assert self._x is not None and self._y is not None
+        assert self._yx is not None
+        assert self._origin is not None
+        assert self._origin[1] is not None
+        assert self._x is not None
+        assert self._y is not None
         x, y = self._x / self._count, self._y / self._count
         matrix = self._yx / np.float32(self._count) - np.outer(y, x).astype(np.float32)
         return matrix, (y + self._origin[1]).astype(np.float32)
@@ -73,13 +78,16 @@ class Accumulator:
             if y is not None:
                 self._yx = np.zeros((y.shape[1], x.shape[1]), np.float32)
                 self._y = np.zeros(y.shape[1])
-        assert self._xx is not None and self._x is not None
+        assert self._xx is not None
+        assert self._x is not None
         x -= self._origin[0]
         self._count += len(x)
         self._xx += x.T @ x
         self._x += x.sum(axis=0, dtype=np.float64)
         if y is not None:
-            assert self._origin[1] is not None and self._yx is not None and self._y is not None
+            assert self._origin[1] is not None
+            assert self._yx is not None
+            assert self._y is not None
             y -= self._origin[1]
             self._yx += y.T @ x
             self._y += y.sum(axis=0, dtype=np.float64)

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from edgekit.converters.modules.function_hook import LINEAR, FunctionHook
 from edgekit.converters.quantize.accumulate import Accumulator
+from edgekit.converters.quantize.activations import Rounding
 from edgekit.converters.quantize.float_path import FloatPath, open_float_path
 from edgekit.converters.quantize.method import LayerStats, Method
 from edgekit.converters.quantize.moments import Moment
@@ -26,14 +28,12 @@ from edgekit.converters.quantize.output_metric import output_moments
 from edgekit.converters.quantize.walk import (
     Batch,
     Lane,
-    Rounding,
     Stage,
     find_course,
     open_lanes,
     to_torch,
     weight_names,
 )
-from torch.overrides import TorchFunctionMode
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid
@@ -149,6 +149,7 @@ class _Work:
                 wanted = wanted - _flat(lane.stream)
             sums.add(x, wanted)
         moment = sums.moment()
+        assert moment.mean is not None
         cross, mean = sums.cross()
         for name in stage.names:
             weight = self._value(name)
@@ -218,17 +219,15 @@ def _repeated_moments(
     sums = {name: Accumulator() for name in names}
     ids = {i: n for i, n in weight_names(module).items() if n in sums}
     for batch in batches:
-        with torch.inference_mode(), _Collect(ids, sums):
+        with torch.inference_mode(), _collect(ids, sums):
             module(**to_torch(batch))
     return {name: total.moment() for name, total in sums.items()}
 
 
-class _Collect(TorchFunctionMode):
-    def __init__(self, names: Mapping[int, str], sums: Mapping[str, Accumulator]) -> None:
-        super().__init__()
-        self._names, self._sums = names, sums
+def _collect(names: Mapping[int, str], sums: Mapping[str, Accumulator]) -> FunctionHook:
+    def handle(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if func is LINEAR and id(args[1]) in names:
+            sums[names[id(args[1])]].add(_flat(args[0]).copy())
+        return func(*args, **kwargs)
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.nn.functional.linear and id(args[1]) in self._names:
-            self._sums[self._names[id(args[1])]].add(_flat(args[0]).copy())
-        return func(*args, **(kwargs or {}))
+    return FunctionHook(handle)

@@ -7,8 +7,8 @@ when it is complete, and is read through memory maps.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -56,10 +56,8 @@ def open_float_path(
             live = _Live(lanes, scratch)
             yield live
         if live.complete:
-            try:
-                os.replace(scratch, folder)  # noqa: PTH105 - atomic on every system
-            except OSError:  # another run was faster
-                pass
+            with contextlib.suppress(OSError):  # another run was faster
+                scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -73,7 +71,8 @@ class _Live:
         runner = self._lanes[lane]
         runner.advance()
         found = runner.given if runner.given is not None else runner.stream
-        assert found is not None and runner.stage == stage
+        assert found is not None
+        assert runner.stage == stage
         values: Floats = found.reshape(-1, found.shape[-1]).numpy()
         if self._scratch is not None:
             np.save(self._scratch / f"{stage}-{lane}.npy", values, allow_pickle=False)

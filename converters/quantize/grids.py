@@ -143,7 +143,8 @@ def nearest_codes(weight: Floats, scales: Scales, grid: Grid) -> npt.NDArray[np.
     steps = np.rint(weight / scale)
     if zero is not None:
         steps += zero
-    return np.clip(steps, low, high).astype(np.int8)
+    codes: npt.NDArray[np.int8] = np.clip(steps, low, high).astype(np.int8)
+    return codes
 
 
 def to_tensor(codes: npt.NDArray[np.int8], scales: Scales, grid: Grid) -> QuantizedTensor:

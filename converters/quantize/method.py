@@ -41,9 +41,15 @@ class LayerStats:
 class Method(Protocol):
     """A quantization method."""
 
-    name: str
-    #: what it must be given: nothing, or statistics from calibration text (and so a torch module)
-    needs: Literal["nothing", "calibration"]
+    @property
+    def name(self) -> str:
+        """As recipes write it after the @."""
+        ...
+
+    @property
+    def needs(self) -> Literal["nothing", "calibration"]:
+        """What it must be given: nothing, or statistics from text (and so a torch module)."""
+        ...
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

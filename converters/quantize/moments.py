@@ -84,7 +84,7 @@ class Moment:
           intp [n], and float32 [n, n] lower triangular, in that order: row j holds R_ij / R_jj.
         """
         if share not in self._passed:
-            order, upper = self.factor(share)
+            upper = self.factor(share)[1]
             self._passed[share] = np.ascontiguousarray((upper / upper.diagonal()).T)
         return self.factors[share][0], self._passed[share]
 

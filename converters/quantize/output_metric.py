@@ -7,17 +7,16 @@ then the Gauss-Newton matrix of the squared error of r (for embeddings of length
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from edgekit.converters.modules.function_hook import LINEAR, FunctionHook
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.walk import Batch, to_torch, weight_names
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-
-_LINEAR = torch.nn.functional.linear
 
 
 def output_moments(
@@ -37,18 +36,18 @@ def output_moments(
     sums: dict[str, Tensor] = {}
     generator = torch.Generator().manual_seed(seed)
     frozen = {p: p.requires_grad for p in module.parameters()}
-    watch = _WatchGradients(weight_names(module), wanted, sums)
+    names = weight_names(module)
     tokens = 0
     try:
         for parameter in frozen:
             parameter.requires_grad_(False)
         for batch in batches:
-            with torch.enable_grad(), watch:
+            with torch.enable_grad(), _watch(names, wanted, sums):
                 results = _floats(module(**to_torch(batch)))
             noise = [torch.randn(r.shape, generator=generator) for r in results]
             total = sum((r * v).sum() for r, v in zip(results, noise, strict=True))
             if isinstance(total, Tensor) and total.requires_grad:
-                total.backward()  # type: ignore[no-untyped-call]
+                total.backward()
             tokens += next(iter(batch.values())).size
     finally:
         for parameter, before in frozen.items():
@@ -69,24 +68,19 @@ def _floats(results: Any) -> list[Tensor]:
     return [t for r in results or () for t in _floats(r)]
 
 
-class _WatchGradients(TorchFunctionMode):
-    def __init__(self, names: dict[int, str], wanted: set[str], sums: dict[str, Tensor]) -> None:
-        super().__init__()
-        self._names, self._wanted, self._sums = names, wanted, sums
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func is _LINEAR and self._names.get(id(args[1])) in self._wanted:
-            name = self._names[id(args[1])]
-            if not result.requires_grad:
-                result.requires_grad_(True)
-            result.register_hook(lambda grad: self._add(name, grad))
-        return result
-
-    def _add(self, name: str, grad: Tensor) -> None:
+def _watch(names: Mapping[int, str], wanted: set[str], sums: dict[str, Tensor]) -> FunctionHook:
+    def add(name: str, grad: Tensor) -> None:
         flat = grad.detach().reshape(-1, grad.shape[-1])
         square = flat.T @ flat
-        if name in self._sums:
-            self._sums[name] += square
-        else:
-            self._sums[name] = square
+        sums[name] = sums[name] + square if name in sums else square
+
+    def handle(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        name = names.get(id(args[1])) if func is LINEAR else None
+        if name is not None and name in wanted:
+            if not result.requires_grad:
+                result.requires_grad_(True)
+            result.register_hook(partial(add, name))
+        return result
+
+    return FunctionHook(handle)

@@ -103,7 +103,8 @@ def _candidates(
 
 def _codes(parts: Floats, scale: Floats, zero: Floats, low: np.float32, high: np.float32) -> Floats:
     """Codes minus zero points, float32."""
-    codes = parts * (1 / scale)[..., None]
+    codes = np.asarray(parts * (1 / scale)[..., None], np.float32)
     np.rint(codes, out=codes)
-    shift = zero[..., None]
-    return np.clip(codes, low - shift, high - shift, out=codes)
+    shift = np.asarray(zero[..., None], np.float32)
+    np.clip(codes, low - shift, high - shift, out=codes)
+    return codes

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from edgekit.converters.modules.function_hook import LINEAR, FunctionHook
+from edgekit.converters.quantize.activations import Rounding
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from edgekit.errors import InternalError
 
 Batch = Mapping[str, npt.NDArray[np.int64]]
 
 _ADD = (torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, Tensor.add_, Tensor.__iadd__)
-_LINEAR = torch.nn.functional.linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def weight_names(module: Any) -> dict[int, str]:
 def find_course(module: Any, batch: Batch, wanted: set[str]) -> Course:
     """Run the module once on one batch and note which wanted weights are used, when and how."""
     probe = _Probe(weight_names(module))
-    with torch.inference_mode(), probe:
+    with torch.inference_mode(), FunctionHook(probe):
         module(**to_torch(batch))
     counts: dict[str, int] = {}
     for call in probe.calls:
@@ -86,15 +86,14 @@ class _Call:
     adds: bool = False
 
 
-class _Probe(TorchFunctionMode):
+class _Probe:
     def __init__(self, names: Mapping[int, str]) -> None:
-        super().__init__()
         self.calls: list[_Call] = []
         self._names = names
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func is _LINEAR and id(args[1]) in self._names:
+    def __call__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        if func is LINEAR and id(args[1]) in self._names:
             self.calls.append(_Call(self._names[id(args[1])], args[0], result))
         elif func in _ADD and self.calls:
             last = self.calls[-1]
@@ -166,7 +165,7 @@ class Lane:
         self._go.acquire()
         try:
             if not self._stopped:
-                with torch.inference_mode(), self._gate:
+                with torch.inference_mode(), FunctionHook(self._gate):
                     self._module(**to_torch(self._batch))
         except _StopLane:
             pass
@@ -180,43 +179,7 @@ class _StopLane(BaseException):
     """Unwinds a lane that is no longer needed."""
 
 
-class Rounding:
-    """Activations as int8 kernels see them, one scale per token.
-
-    Args:
-      symmetric: 127 steps to each side of zero; else 256 steps from least to greatest (XNNPACK's
-        qd8 kernels).
-    """
-
-    def __init__(self, symmetric: bool) -> None:
-        self._symmetric = symmetric
-
-    def __call__(self, given: Tensor) -> Tensor:
-        """The rounded activations, still float."""
-        if self._symmetric:
-            step = given.abs().amax(dim=-1, keepdim=True).clamp_min(1e-12) / 127
-            return (given / step).round() * step
-        low = given.amin(dim=-1, keepdim=True).clamp_max(0)
-        high = given.amax(dim=-1, keepdim=True).clamp_min(0)
-        step = ((high - low) / 255).clamp_min(1e-12)
-        zero = (low / step).round()
-        return ((given / step).round() - zero).clamp(0, 255).add(zero) * step
-
-
-class RoundActivations(TorchFunctionMode):
-    """All linear layers of known weights are given rounded activations."""
-
-    def __init__(self, names: Mapping[int, str], rounding: Rounding) -> None:
-        super().__init__()
-        self._names, self._rounding = names, rounding
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is _LINEAR and id(args[1]) in self._names:
-            args = (self._rounding(args[0]), *args[1:])
-        return func(*args, **(kwargs or {}))
-
-
-class _Gate(TorchFunctionMode):
+class _Gate:
     def __init__(
         self,
         lane: Lane,
@@ -225,21 +188,20 @@ class _Gate(TorchFunctionMode):
         float_path: bool,
         rounding: Rounding | None,
     ) -> None:
-        super().__init__()
         self._lane, self._names = lane, names
         self._stages = {s.names[0]: (i, s) for i, s in enumerate(course.stages)}
         self._float_path, self._rounding = float_path, rounding
         #: stage, arguments and placeholder result of a layer whose sum is awaited
         self._pending: tuple[int, Any, Tensor] | None = None
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is _LINEAR and id(args[1]) in self._names:
-            return self._linear(func, args, kwargs or {})
+    def __call__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if func is LINEAR and id(args[1]) in self._names:
+            return self._linear(func, args, kwargs)
         if self._pending is not None and func in _ADD:
             other = _other_addend(args, self._pending[2])
             if other is not None:
-                return self._sum(func, args, kwargs or {}, other)
-        return func(*args, **(kwargs or {}))
+                return self._sum(func, args, kwargs, other)
+        return func(*args, **kwargs)
 
     def _linear(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self._pending is not None:
@@ -269,7 +231,7 @@ class _Gate(TorchFunctionMode):
             return result
         self._lane.wait(number, layer_args[0], args[other])
         both = list(args)
-        both[1 - other] = _LINEAR(*layer_args, **layer_kwargs)
+        both[1 - other] = LINEAR(*layer_args, **layer_kwargs)
         return func(*both, **kwargs)
 
 

@@ -15,5 +15,5 @@ def refuse_pair_limit(method: str, grid: Grid) -> None:
     if grid.max_pair_sum is not None and 2 << (grid.bits - 1) > grid.max_pair_sum:
         raise UnsupportedError(
             f"{method} cannot keep 8-bit codes from saturating x86's 16-bit sums.",
-            "use @rtn for 8-bit weights with int8 activations; below 8 bits any method may be used.",
+            "8-bit weights with int8 activations need @rtn; below 8 bits any method may be used.",
         )

@@ -82,8 +82,8 @@ class TwoSided:
         tensor = to_tensor(codes, scales, grid)
         if bias is not None and inputs.mean is not None:
             wrong = (weight - tensor.dequantize()) @ inputs.mean
-            bias = bias + wrong + (0 if stats.mean_gap is None else stats.mean_gap)
-            bias = np.asarray(bias, np.float32)
+            gap = 0 if stats.mean_gap is None else stats.mean_gap
+            return tensor, np.asarray(bias + wrong + gap, np.float32)
         return tensor, bias
 
     def _fit(self, target: Floats, inputs: Moment, grid: Grid) -> tuple[Codes, Scales]:
