@@ -24,8 +24,6 @@ from edgekit.tasks.cases import read_cases
 
 DEFAULT_RECIPE = "fast"
 DEFAULT_BUCKETS = (32, 64, 128)
-#: an embedding model is given single texts; classifiers are shown pairs too
-EMBEDDING = "sentence-embedding"
 
 
 def export(
@@ -83,7 +81,7 @@ def export(
             chosen = lengths or tuple(b for b in DEFAULT_BUCKETS if b < limit)
             checkpoint = with_length(checkpoint, limit, sorted({*chosen, limit}))
         if examples is None:
-            examples = builtin_cases(limit, checkpoint.contract.task != EMBEDDING)
+            examples = builtin_cases(checkpoint.contract)
         chosen_targets = [_target(name) for name in names]
         manifest, verdicts = run_pipeline(
             checkpoint, chosen_targets, parsed, examples, staging, progress

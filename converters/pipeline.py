@@ -216,8 +216,8 @@ def _parity(
         contract,
         recipe,
         target.name,
+        golden.rows,
         decisions=golden.decisions,
-        lengths=golden.lengths,
     )
 
 

@@ -44,6 +44,8 @@ class Contract:
       labels: by output index; empty where the task has none.
       problem_type: "single_label", "multi_label", "regression", or empty.
       buckets: lengths that a TFLite file has signatures for, ascending.
+      special_ids: ids that stand for no text (padding, separators, mask), ascending.
+      mask_id: id of the token to be guessed (masked language models), or None.
     """
 
     task: str
@@ -60,11 +62,18 @@ class Contract:
     labels: tuple[str, ...] = ()
     problem_type: str = ""
     buckets: tuple[int, ...] = ()
+    special_ids: tuple[int, ...] = ()
+    mask_id: int | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(spec.name for spec in self.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(spec.name for spec in self.outputs)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest."""
@@ -89,6 +98,7 @@ class Contract:
                 )
             values["labels"] = tuple(str(label) for label in values["labels"])
             values["buckets"] = tuple(int(length) for length in values["buckets"])
+            values["special_ids"] = tuple(int(i) for i in values.get("special_ids", ()))
             for key in ("max_length", "pad_id"):
                 values[key] = int(values[key])
             return Contract(**values)

@@ -31,7 +31,7 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
       UnsupportedError: the exporter fails on this architecture.
     """
     with (
-        distinct_parameters(checkpoint.attention) as values,
+        distinct_parameters(checkpoint.model) as values,
         checkpoint.using_attention(attention.ONNX),
     ):
         model = _trace(checkpoint)
@@ -73,7 +73,7 @@ def _trace(checkpoint: Checkpoint) -> ir.Model:
                 opset_version=OPSET,
                 dynamic_shapes={name: {0: batch, 1: length} for name in names},
                 input_names=list(names),
-                output_names=[checkpoint.contract.outputs[0].name],
+                output_names=list(checkpoint.contract.output_names),
                 optimize=True,
                 verbose=False,
                 external_data=False,

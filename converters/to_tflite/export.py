@@ -35,16 +35,16 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    kept_apart = vector_parameters(checkpoint.attention)
+    kept_apart = vector_parameters(checkpoint.model)
     with (
-        distinct_parameters(checkpoint.attention) as values,
+        distinct_parameters(checkpoint.model) as values,
         checkpoint.using_attention(attention.TFLITE),
     ):
         model = _trace(checkpoint, kept_apart)
     buffers = Flatbuffer(model)
     inputs_to_constants(buffers, kept_apart, values)
     fuse_biases(buffers)
-    _clean(buffers, checkpoint.contract.outputs[0].name)
+    _clean(buffers, checkpoint.contract.output_names)
     bound = bind(_float_constants(buffers), values)
     bound = cut_tables_to_lookups(buffers, bound, values)
     bindings = tuple(
@@ -64,7 +64,7 @@ def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
         import torch
         from edgekit.converters.modules.free_parameters import FreeParameters
 
-        module = FreeParameters(checkpoint.module, checkpoint.attention, kept_apart).eval()
+        module = FreeParameters(checkpoint.module, checkpoint.model, kept_apart).eval()
         converter = litert_torch
         for bucket in checkpoint.contract.buckets:
             # all inputs differ, as in the ONNX export
@@ -165,7 +165,7 @@ def _has_bias(product: Any) -> bool:
     return len(product.inputs) > 2 and int(product.inputs[2]) >= 0
 
 
-def _clean(buffers: Flatbuffer, output: str) -> None:
+def _clean(buffers: Flatbuffer, outputs: Sequence[str]) -> None:
     """Give outputs their names, drop inner ones (they hold whole Python module paths)."""
     model = buffers.model
     model.description = b"edgekit"
@@ -175,7 +175,9 @@ def _clean(buffers: Flatbuffer, output: str) -> None:
             tensor.name = b""
     for signature in model.signatureDefs:
         graph = model.subgraphs[signature.subgraphIndex]
-        signature.outputs[0].name = output.encode()
+        for entry in signature.outputs:  # "output_0", "output_1", ... in any order
+            number = int(entry.name.decode().rpartition("_")[2])
+            entry.name = outputs[number].encode()
         # the runtime lists inputs by tensor name in places
         for entry in (*signature.inputs, *signature.outputs):
             graph.tensors[entry.tensorIndex].name = entry.name

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError
+from edgekit.errors import ArtifactError, InternalError
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
-from edgekit.tasks import Example, get_task
+from edgekit.tasks import Decision, Example, get_task
+from edgekit.tasks.base import row_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Golden:
     Attributes:
       examples: the texts.
       rows: their ids, unpadded.
-      outputs: the source's outputs in float32, [n, d] each.
-      decisions: the source's decision of each row as text, empty where the task has none.
+      outputs: the source's outputs in float32, judged rows [m, d] each (``edgekit.tasks.base``).
+      decisions: the source's decision of each example, empty where the task has none.
       sketches: of the source's parameters.
     """
 
     examples: tuple[Example, ...]
     rows: tuple[Ids, ...]
     outputs: Mapping[str, npt.NDArray[np.float32]]
-    decisions: tuple[str, ...]
+    decisions: tuple[Decision, ...]
     sketches: Mapping[str, Sketch]
 
     @property
@@ -48,7 +49,8 @@ class Golden:
             "pairs": np.array([e.text_pair or "" for e in self.examples], np.str_),
             "has_pair": np.array([e.text_pair is not None for e in self.examples]),
             "lengths": np.array(self.lengths, np.int64),
-            "decisions": np.array(self.decisions, np.str_),
+            "decisions": np.array([unit for d in self.decisions for unit in d], np.str_),
+            "decision_counts": np.array([len(d) for d in self.decisions], np.int64),
         }
         for name in self.rows[0]:
             arrays[f"input.{name}"] = np.concatenate([row[name] for row in self.rows])
@@ -103,9 +105,17 @@ def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
     }
     if not rows or not outputs or len(examples) != len(rows):
         raise ValueError("it holds no cases")
-    return Golden(
-        examples, rows, outputs, tuple(str(d) for d in data["decisions"]), from_arrays(data)
-    )
+    return Golden(examples, rows, outputs, _decisions(data), from_arrays(data))
+
+
+def _decisions(data: Mapping[str, npt.NDArray[Any]]) -> tuple[Decision, ...]:
+    units = [str(d) for d in data["decisions"]]
+    # the first folders had one unit per example and no counts
+    counts = data.get("decision_counts", np.ones(len(units), np.int64))
+    ends = np.cumsum(counts)
+    if len(units) != (ends[-1] if len(ends) else 0):
+        raise ValueError("decisions and their counts contradict each other")
+    return tuple(tuple(units[end - n : end]) for n, end in zip(counts, ends, strict=True))
 
 
 def make_golden(
@@ -116,5 +126,9 @@ def make_golden(
     sketches: Mapping[str, Sketch],
 ) -> Golden:
     """Put together what ``Golden`` holds, with the source's decisions."""
-    decisions = get_task(contract.task).decisions(outputs, contract) or []
+    task = get_task(contract.task)
+    found = sum(row_counts(task, rows, contract))
+    if any(len(value) != found for value in outputs.values()):
+        raise InternalError(f"{found} judged rows are expected of the source")
+    decisions = task.decisions(outputs, rows, contract) or []
     return Golden(tuple(examples), tuple(rows), dict(outputs), tuple(decisions), dict(sketches))

@@ -173,10 +173,10 @@ def check_file(
         manifest.contract,
         recipe,
         entry.target,
+        golden.rows,
         at_export=entry.parity if same_cases else None,
         overrides=_fitting(thresholds, manifest, recipe),
         decisions=golden.decisions,
-        lengths=golden.lengths,
     )
     return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
 

@@ -21,13 +21,19 @@ from edgekit.contract import Contract
 from edgekit.errors import EdgekitError, GateFailed, InternalError, MachineError, UsageError
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids, pad_batch
+from edgekit.tasks import get_task
+from edgekit.tasks.base import judged_rows, row_counts
 
 #: rows of a padded batch; mixed lengths, so that padding is real
 BATCH = 8
 
+#: values of one output of a padded batch: 256 MB
+MOST_VALUES = 1 << 26
+
 _SIGKILL = 9
 
-Modes = dict[str, dict[str, npt.NDArray[np.float32]]]
+Outputs = dict[str, npt.NDArray[np.float32]]
+Modes = dict[str, Outputs]
 
 
 class WorkerDied(GateFailed):
@@ -52,7 +58,8 @@ def run_file(
       threads: of the runtime.
       modes: "alone" and "padded" when None; plus "bucket_<n>" for each bucket of a TFLite file.
     Returns:
-      mode -> output name -> float32 [n, d]; rows too long for a bucket are NaN there.
+      mode -> output name -> float32 [m, d], judged rows (``edgekit.tasks.base``); those of
+      examples too long for a bucket are NaN there.
     Raises:
       WorkerDied: the runtime died on a signal or could not run the file.
     """
@@ -131,33 +138,50 @@ def _run_modes(job: dict[str, Any], rows: list[Ids], contract: Contract) -> Mode
     path = Path(job["path"])
     session = open_session(path, job["threads"], weight_cache=False)
     wanted = job["modes"] or ["alone", "padded", *(f"bucket_{n}" for n in session.buckets)]
+    task = get_task(contract.task)
+
+    def run(chunk: list[Ids], length: int | None = None) -> Outputs:
+        outputs = session.run(pad_batch(chunk, contract, length))
+        return dict(judged_rows(task, outputs, chunk, contract))
+
     results: Modes = {}
     for mode in wanted:
         if mode == "padded":
-            chunks = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
-            parts = [session.run(pad_batch(chunk, contract)) for chunk in chunks]
+            size = _batch_size(contract)
+            parts = [run(rows[i : i + size]) for i in range(0, len(rows), size)]
         elif mode == "alone":
-            parts = [session.run(pad_batch([row], contract)) for row in rows]
+            parts = [run([row]) for row in rows]
         else:
             length = int(mode.removeprefix("bucket_"))
-            parts = [
-                session.run(pad_batch([row], contract, length))
-                if len(row["input_ids"]) <= length
-                else {}
-                for row in rows
-            ]
-        results[mode] = _stack(parts)
+            parts = [run([row], length) if len(row["input_ids"]) <= length else {} for row in rows]
+        found = _stack(parts, row_counts(task, rows, contract))
+        if found:
+            results[mode] = found
     return results
 
 
-def _stack(parts: list[dict[str, npt.NDArray[np.float32]]]) -> dict[str, npt.NDArray[np.float32]]:
-    """Join the parts; a row that could not run is NaN."""
-    model = next(part for part in parts if part)
+def _batch_size(contract: Contract) -> int:
+    """Rows of a padded batch: fewer where an output is as wide as a vocabulary."""
+    width = max(
+        int(np.prod([n for n in spec.shape if isinstance(n, int)])) for spec in contract.outputs
+    )
+    return max(2, min(BATCH, MOST_VALUES // (contract.max_length * width)))
+
+
+def _stack(parts: list[Outputs], counts: list[int]) -> Outputs:
+    """Join the parts; the rows of an example that could not run are NaN."""
+    model = next((part for part in parts if part), None)
+    if model is None:
+        return {}
+    widths = {name: value.shape[1] for name, value in model.items()}
     return {
         name: np.concatenate(
-            [part[name] if part else np.full_like(value[:1], np.nan) for part in parts]
+            [
+                part[name] if part else np.full((counts[i], width), np.nan, np.float32)
+                for i, part in enumerate(parts)
+            ]
         )
-        for name, value in model.items()
+        for name, width in widths.items()
     }
 
 
