@@ -37,11 +37,12 @@ def export(
     cases: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: Progress | None = None,
+    base: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
     Args:
-      model: checkpoint folder, hub id, or "demo".
+      model: checkpoint folder (Trainer's output and peft adapters too), hub id, or "demo".
       out: folder to appear, whole, when everything is done.
       targets: "onnx", "tflite".
       recipes: names of recipes or presets.
@@ -51,6 +52,7 @@ def export(
       cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones.
       force: replace an existing folder.
       progress: where stages are told.
+      base: folder or hub id of an adapter's base; by default what its adapter_config.json names.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -67,6 +69,9 @@ def export(
     examples = None if cases is None else read_cases(Path(cases))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
+    under = None if base is None else str(base)
+    if under is not None:
+        _refuse_inside(Path(out), resolve(under))
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
         _require_packages(names)
@@ -74,7 +79,8 @@ def export(
         with quiet_libraries():
             from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
 
-            checkpoint = load_checkpoint(folder, _display_name(str(model), folder), task, asked)
+            name = _display_name(str(model), folder)
+            checkpoint = load_checkpoint(folder, name, task, asked, under)
         limit = checkpoint.contract.max_length
         if "tflite" in names:
             limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
@@ -89,13 +95,16 @@ def export(
     return ExportResult(Path(out), manifest, verdicts)
 
 
-def reference_golden(model: str, contract: Contract, examples: Sequence[Example]) -> Golden:
+def reference_golden(
+    model: str, contract: Contract, examples: Sequence[Example], base: str | None = None
+) -> Golden:
     """What a checkpoint gives for some texts, under a folder's contract.
 
     Args:
       model: checkpoint folder, hub id, or "demo".
       contract: of the exported folder: task and lengths are its own.
       examples: the texts.
+      base: folder or hub id of an adapter's base.
     Returns:
       inputs, reference outputs and weight sketches, as golden.npz holds them.
     """
@@ -108,7 +117,7 @@ def reference_golden(model: str, contract: Contract, examples: Sequence[Example]
     with quiet_libraries():
         from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
 
-        loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length)
+        loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length, base)
     checkpoint = with_length(loaded, contract.max_length, contract.buckets)
     tokenizer = TextTokenizer(Tokenizer.from_str(checkpoint.tokenizer_json), contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)

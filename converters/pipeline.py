@@ -109,7 +109,8 @@ def run_pipeline(
         stats = input_statistics(checkpoint)
     verdicts: list[FileVerdict] = []
     dropped: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+    # in the hidden folder, so that a rerun clears what a killed run leaves
+    with tempfile.TemporaryDirectory(prefix="float-", dir=folder) as scratch:
         for target in targets:
             progress.stage(f"export {target.name} float32")
             model = target.export(checkpoint, Path(scratch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from edgekit.errors import FolderBusyError, FolderExistsError, machine_error
 from edgekit.manifest import MANIFEST_NAME
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextlib.contextmanager
@@ -46,10 +50,7 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
             staging.mkdir()
             yield staging
             _refuse_existing(out, force)  # somebody may have made it meanwhile
-            if os.path.lexists(out):
-                out.rename(old)
-            staging.rename(out)
-            _remove(old)
+            _publish(staging, out, old)
         except OSError as error:
             raise machine_error(f"writing '{out}'", error) from error
     finally:
@@ -71,6 +72,31 @@ def _refuse_existing(out: Path, force: bool) -> None:
             f"'{out}' exists and is no export of edgekit, so --force does not replace it.",
             "choose another with -o.",
         )
+
+
+def _publish(staging: Path, out: Path, old: Path) -> None:
+    """Put the finished folder in place; what stood there goes last."""
+    if not os.path.lexists(out):
+        staging.rename(out)
+    elif not _exchange(staging, out):
+        out.rename(old)
+        staging.rename(out)
+    _remove(staging)  # by now the former folder
+    _remove(old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step, so that no moment is without a whole folder at ``out``.
+
+    Source: renameat2(2), RENAME_EXCHANGE; False where the system or file system has no such call.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(
+        rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
+    )
 
 
 def _recover(out: Path, old: Path) -> None:

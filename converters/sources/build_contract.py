@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead
+from edgekit.converters.sources.tokenizer_files import pad_id
 
 from edgekit.contract import Contract, TensorSpec
 from edgekit.errors import UnsupportedError
@@ -66,7 +67,7 @@ def build_contract(
         inputs=tuple(TensorSpec(name, "int64", ("batch", "length")) for name in names),
         outputs=_outputs(task, config, head),
         max_length=max_length,
-        pad_id=int(tokenizer.pad_token_id or 0),
+        pad_id=pad_id(tokenizer, config.to_dict()),
         # positions count from the left whatever the mask says: left padding would shift them
         padding_side="right",
         truncation_side=tokenizer.truncation_side,

@@ -47,6 +47,23 @@ def _demo_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
+def from_cache(model: str, revision: str | None = None) -> Path | None:
+    """The folder of a hub id in the local cache, or None; asks no network."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        return None
+    try:
+        found = Path(
+            snapshot_download(
+                model, revision=revision, allow_patterns=list(_WANTED), local_files_only=True
+            )
+        )
+    except Exception:  # the hub client has many error classes; all mean "not there"
+        return None
+    return found if (found / "config.json").is_file() else None
+
+
 def _from_hub(model: str) -> Path:
     try:
         from huggingface_hub import snapshot_download

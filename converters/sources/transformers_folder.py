@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.sources.adapter import Adapter
 from edgekit.converters.sources.build_contract import build_contract, effective_length
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
+from edgekit.converters.sources.layout import Layout, find_layout
+from edgekit.converters.sources.merge import load_options, merge_adapter
+from edgekit.converters.sources.quantized import refuse_quantized
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read_head
+from edgekit.converters.sources.tokenizer_files import (
+    check_tokenizer_files,
+    pad_token_notes,
+    prove_conversion,
+)
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
 from edgekit.errors import CheckpointError, UnsupportedError, first_line
@@ -38,32 +47,37 @@ _HEADLESS = ("sentence-embedding", "feature-extraction")
 
 
 def load_checkpoint(
-    folder: Path, name: str, task: str | None = None, max_length: int | None = None
+    folder: Path,
+    name: str,
+    task: str | None = None,
+    max_length: int | None = None,
+    base: str | None = None,
 ) -> Checkpoint:
-    """Load a folder that transformers' ``save_pretrained`` wrote.
+    """Load a folder that transformers' ``save_pretrained``, its Trainer, or peft wrote.
 
     Args:
-      folder: with config.json, safetensors weights and a tokenizer.
+      folder: with config.json, safetensors weights and a tokenizer; see ``layout.find_layout``.
       name: for manifest and messages.
       task: overrides what ``architectures`` and modules.json say.
       max_length: tokens; overrides what the checkpoint says, never beyond what the model can.
+      base: folder or hub id of an adapter's base.
     Raises:
       CheckpointError: config, weights or tokenizer missing or damaged.
       UnsupportedError: architecture or task.
     """
-    config = read_config(folder)
+    layout = find_layout(folder, base)
+    config = layout.config(read_config(layout.model))
     architecture = _architecture(folder, config)
-    head = read_head(folder)
+    head = read_head(layout.head)
     task = task or _guess_task(folder, config, head)
     if task not in task_names():
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
-    weights = find_weights(folder)
-    digests, dtypes = check_weights(weights)
-    tokenizer = _load_tokenizer(folder)
+    digests, dtypes = check_weights(find_weights(layout.model))
+    tokenizer, notes = _load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
-    module, model = _load_module(folder, task, pooling)
+    module, model = _load_module(layout.model, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
     contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
@@ -72,9 +86,10 @@ def load_checkpoint(
         source={
             "name": name,
             "kind": "transformers",
-            "sha256": digests,
+            "sha256": layout.digests(digests),
             "stored_as": sorted(dtypes),
             "reference": "float32, eager attention, CPU",
+            **layout.manifest_entries(notes),
         },
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
@@ -108,10 +123,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"'{folder}' needs its own Python code (auto_map), which edgekit never runs.",
             "convert it to a class that transformers ships.",
         )
-    if config.get("quantization_config"):
-        raise UnsupportedError(
-            f"the weights of '{folder}' are quantized already.", "give the float checkpoint."
-        )
+    refuse_quantized(folder, config)
     return config
 
 
@@ -138,16 +150,18 @@ def _guess_task(folder: Path, config: dict[str, Any], head: EmbeddingHead | None
     )
 
 
-def _load_tokenizer(folder: Path) -> Any:
-    if not (folder / "tokenizer.json").is_file():
-        raise CheckpointError(
-            f"'{folder}' holds no tokenizer.json.",
-            "save its fast tokenizer there: tokenizer.save_pretrained(DIR).",
-        )
+def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The fast tokenizer, and notes: what a conversion changed, and a pad token that is missing."""
+    folder = layout.tokenizer
+    check_tokenizer_files(folder)
     with quiet_libraries():
-        from transformers import AutoTokenizer
+        from transformers import AutoConfig, AutoTokenizer
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        # a tokenizer that lies elsewhere than config.json may not say of what model it is
+        elsewhere = {} if (folder / "config.json").is_file() else {
+            "config": AutoConfig.from_pretrained(str(layout.model), trust_remote_code=False)
+        }  # fmt: skip
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, **elsewhere)
     except Exception as error:  # transformers raises whatever its parsers do
         raise CheckpointError(
             f"the tokenizer of '{folder}' cannot be loaded ({first_line(error)}).",
@@ -157,10 +171,13 @@ def _load_tokenizer(folder: Path) -> Any:
         raise CheckpointError(
             f"the tokenizer of '{folder}' has no fast form.", "save a fast tokenizer there."
         )
-    return tokenizer
+    notes = prove_conversion(folder, str(config.get("model_type")), tokenizer)
+    return tokenizer, [*notes, *pad_token_notes(tokenizer, config)]
 
 
-def _load_module(folder: Path, task: str, head: EmbeddingHead) -> tuple[Any, Any]:
+def _load_module(
+    folder: Path, task: str, head: EmbeddingHead, adapter: Adapter | None = None
+) -> tuple[Any, Any]:
     """The task's wrapper and the transformers model in it, float32, evaluation mode."""
     with quiet_libraries():
         import torch
@@ -171,6 +188,7 @@ def _load_module(folder: Path, task: str, head: EmbeddingHead) -> tuple[Any, Any
     attention.register()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    options = load_options(adapter) if adapter else {}
     try:
         model, info = getattr(transformers, _TASKS[task][1]).from_pretrained(
             str(folder),
@@ -179,12 +197,15 @@ def _load_module(folder: Path, task: str, head: EmbeddingHead) -> tuple[Any, Any
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            **options,
         )
     except Exception as error:
         raise CheckpointError(
             f"the weights of '{folder}' do not fit its config ({first_line(error)}).",
             "config.json and weights must come from the same save_pretrained.",
         ) from error
+    if adapter is not None:
+        info = merge_adapter(model, adapter, info)
     _check_loading(folder, info, task)
     model.eval()
     model.requires_grad_(False)

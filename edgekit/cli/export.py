@@ -18,6 +18,7 @@ from edgekit.cli.main import print_json
     "--max-length", type=click.IntRange(min=3), metavar="N", help="Tokens; longer text is cut."
 )
 @click.option("--buckets", metavar="32,64,128", help="Lengths of the TFLite signatures.")
+@options.base
 @options.cases
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
@@ -30,6 +31,7 @@ def command(
     task: str | None,
     max_length: int | None,
     buckets: str | None,
+    base: str | None,
     cases: str | None,
     force: bool,
     as_json: bool,
@@ -37,7 +39,8 @@ def command(
 ) -> int:
     """Export MODEL to small files, each proven to still be that model.
 
-    MODEL is a checkpoint folder, a hub id, or `demo` (all-MiniLM-L6-v2).
+    MODEL is a checkpoint folder (the output of transformers' Trainer and peft's LoRA adapters
+    too), a hub id, or `demo` (all-MiniLM-L6-v2).
 
     \b
     edgekit export ./my-model -o out
@@ -45,7 +48,7 @@ def command(
     """
     from edgekit.converters.api import DEFAULT_RECIPE, export
     from edgekit.progress import Progress
-    from edgekit.report.rows import notes, result_rows
+    from edgekit.report.rows import notes, result_rows, source_name, source_notes
     from edgekit.report.terminal import print_results
     from edgekit.support import TARGETS
 
@@ -57,6 +60,7 @@ def command(
         task=task,
         max_length=max_length,
         buckets=options.parse_lengths(buckets, "--buckets"),
+        base=base,
         cases=cases,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
@@ -66,8 +70,9 @@ def command(
     else:
         contract = result.manifest.contract
         click.echo(
-            f"{result.manifest.source['name']}: {contract.task}, {contract.architecture}, "
+            f"{source_name(result.manifest.source)}: {contract.task}, {contract.architecture}, "
             f"at most {contract.max_length} tokens -> {out}"
         )
-        print_results(result_rows(result.verdicts), notes(result.verdicts))
+        told = [*source_notes(result.manifest.source), *notes(result.verdicts)]
+        print_results(result_rows(result.verdicts), told)
     return 0 if result.passed else 1

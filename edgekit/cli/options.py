@@ -18,6 +18,9 @@ quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress
 cases: Decorator = click.option(
     "--cases", metavar="FILE", help="Texts to judge on: TSV with header, or JSONL."
 )
+base: Decorator = click.option(
+    "--base", metavar="MODEL", help="Base of a peft adapter; default: what the adapter names."
+)
 cpu_level: Decorator = click.option(
     "--cpu",
     "level",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("target", metavar="DIR_OR_FILE")
 @click.option("--reference", metavar="MODEL", help="Compare with this checkpoint (needs torch).")
+@options.base
 @options.cases
 @click.option(
     "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def command(
     target: str,
     reference: str | None,
+    base: str | None,
     cases: str | None,
     thresholds: tuple[str, ...],
     level: str,
@@ -51,6 +53,7 @@ def command(
     result = validate(
         target,
         reference=reference,
+        base=base,
         cases=cases,
         thresholds=_parse(thresholds),
         level=level,

@@ -94,6 +94,7 @@ def validate(
     thresholds: Mapping[str, float] | None = None,
     level: str = "native",
     progress: Progress | None = None,
+    base: str | None = None,
 ) -> Validation:
     """Re-check an exported folder, or one file of it.
 
@@ -105,12 +106,18 @@ def validate(
       thresholds: bounds by metric, in place of the table's.
       level: CPU level to run on, see ``edgekit.runtime.cpu_level``.
       progress: where stages are told.
+      base: folder or hub id of the base, where ``reference`` is an adapter.
     Returns:
       the verdicts; ``passed`` is False when any check failed.
     Raises:
       ArtifactError: no finished export is there.
-      UsageError: ``cases`` without ``reference``, or an unknown threshold.
+      UsageError: ``cases`` or ``base`` without ``reference``, or an unknown threshold.
     """
+    if base is not None and reference is None:
+        raise UsageError(
+            "--base names the base of an adapter given with --reference, and none was given.",
+            "add --reference with the adapter that was exported.",
+        )
     if cases is not None and reference is None:
         raise UsageError(
             "--cases needs --reference MODEL: the folder knows the source's outputs for its own "
@@ -130,7 +137,7 @@ def validate(
 
         progress.stage("reference")
         examples = read_cases(Path(cases)) if cases is not None else list(golden.examples)
-        golden = reference_golden(reference, manifest.contract, examples)
+        golden = reference_golden(reference, manifest.contract, examples, base)
     verdicts = []
     for entry in entries:
         progress.stage(f"check {entry.path}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgekit.manifest import Manifest
 from edgekit.parity.validate import FileVerdict
-from edgekit.report.rows import HEADER, notes, result_rows
+from edgekit.report.rows import HEADER, notes, result_rows, source_name, source_notes
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,7 +20,7 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
     """The whole page."""
     contract = manifest.contract
     lines = [
-        f"# {manifest.source['name']}: {contract.task}",
+        f"# {source_name(manifest.source)}: {contract.task}",
         "",
         f"Source: {manifest.source['kind']} checkpoint, reference {manifest.source['reference']}. "
         f"Text is cut at {contract.max_length} tokens, in the reference too.",
@@ -30,6 +30,7 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
         "Latency is thread CPU time in ms for one text, one thread, on the exporting machine: x86, "
         "not a prediction of milliseconds on a phone.",
         "",
+        *(f"- {line}" for line in source_notes(manifest.source)),
         *(f"- {line}" for line in notes(verdicts)),
         "",
         "## What was judged",

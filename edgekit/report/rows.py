@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgekit.parity.validate import FileVerdict
 from edgekit.parity.verdict import FileParity
@@ -13,6 +14,17 @@ HEADER = ("file", "size", "bits", "parity", "worst", "ms 32", "ms 128", "verdict
 def megabytes(size_bytes: int) -> str:
     """Decimal megabytes, as stores count them."""
     return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def source_name(source: Mapping[str, Any]) -> str:
+    """The source's name, and the checkpoint that was taken out of its folder where one was."""
+    taken = source.get("taken_from")
+    return f"{source['name']} ({taken})" if taken else str(source["name"])
+
+
+def source_notes(source: Mapping[str, Any]) -> list[str]:
+    """What is to be said about the source: which checkpoint, which base, a converted tokenizer."""
+    return [f"{source['name']}: {note}" for note in source.get("notes", ())]
 
 
 def result_rows(verdicts: Sequence[FileVerdict]) -> list[tuple[str, ...]]:

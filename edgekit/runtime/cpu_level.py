@@ -1,8 +1,8 @@
 """Run this process on the kernels of a weaker x86 CPU, by answering CPUID from an edited table.
 
 Linux on x86-64 can make the CPUID instruction fault in user space (``arch_prctl(ARCH_SET_CPUID)``,
-flag ``cpuid_fault`` in /proc/cpuinfo; Intel SDM vol. 2, CPUID; ``man 2 arch_prctl``). The true
-answers are tabulated first, feature bits are cleared, and a SIGSEGV handler answers from the table.
+flag ``cpuid_fault`` in /proc/cpuinfo; Intel SDM vol. 2, CPUID; ``man 2 arch_prctl``). Feature bits
+are cleared from the true answers, and a SIGSEGV handler gives those.
 Libraries that are imported afterwards pick the kernels of the weaker CPU and run them at native
 speed: no emulator, no compiler, no root. exec() clears it, threads inherit it: one level, one
 fresh process. Where CPUID cannot fault the level is *not available*, and that is said.
@@ -14,6 +14,7 @@ import ctypes
 import mmap
 import platform
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from edgekit.errors import MachineError, UsageError
@@ -43,13 +44,16 @@ _HIDDEN: dict[str, tuple[tuple[tuple[int, int], int, tuple[int, ...]], ...]] = {
 #: from the strongest to the weakest; "native" changes nothing
 LEVELS = ("native", *_HIDDEN)
 
+#: the feature leaf looks at no subleaf: whatever is in ecx, the answer is one
+_FEATURES = 1
 _ARCH_SET_CPUID = 0x1012
 _SYS_ARCH_PRCTL = 158
 _SIGSEGV = 11
 _SA_SIGINFO, _SA_NODEFER = 0x4, 0x40000000
+Answers = dict[tuple[int, int], list[int]]
+
 #: offsets of general registers in ucontext_t: 40 bytes of header, then gregs of 8 bytes
 _RBX, _RDX, _RAX, _RCX, _RIP = (40 + 8 * i for i in (11, 12, 13, 14, 16))
-_SUBLEAVES = {4, 7, 0xB, 0xD, 0x14, 0x17, 0x18, 0x1A, 0x1D, 0x1F}
 #: leaf, subleaf -> four registers; position-independent, System V calling convention:
 #: push rbx; mov eax,edi; mov ecx,esi; mov r8,rdx; cpuid; store eax..edx to [r8]; pop rbx; ret
 _CPUID_CODE = bytes.fromhex("5389f889f14989d00fa241890041895804418948084189500c5bc3")
@@ -97,16 +101,19 @@ def limit(level: str) -> None:
     check_level(level)
     if level == "native":
         return
-    table = _tabulate()
+    ask = _make_cpuid()
+    table: Answers = {}
     for name in LEVELS[1 : LEVELS.index(level) + 1]:
         for leaf, register, bits in _HIDDEN[name]:
+            answer = table.setdefault(leaf, ask(*leaf))
             for bit in bits:
-                table[leaf][register] &= ~(1 << bit) & 0xFFFFFFFF
-    _install(table)
+                answer[register] &= ~(1 << bit) & 0xFFFFFFFF
+    _install(table, ask)
     note_level(level)
 
 
-def _tabulate() -> dict[tuple[int, int], list[int]]:
+def _make_cpuid() -> Callable[[int, int], list[int]]:
+    """A function that runs the instruction: (leaf, subleaf) -> eax, ebx, ecx, edx."""
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code.write(_CPUID_CODE)
     prototype = ctypes.CFUNCTYPE(
@@ -120,15 +127,15 @@ def _tabulate() -> dict[tuple[int, int], list[int]]:
         call(leaf, subleaf, registers)
         return list(registers)
 
-    table = {}
-    for base in (0, 0x40000000, 0x80000000):
-        for leaf in range(base, min(ask(base, 0)[0], base + 0x40) + 1):
-            for subleaf in range(8 if leaf in _SUBLEAVES else 1):
-                table[leaf, subleaf] = ask(leaf, subleaf)
-    return table
+    return ask
 
 
-def _install(table: dict[tuple[int, int], list[int]]) -> None:
+def _install(table: Answers, ask: Callable[[int, int], list[int]]) -> None:
+    """Let CPUID fault in this thread and its children, and answer from the table.
+
+    What the table does not hold is asked of the CPU itself, faulting switched off meanwhile:
+    guessing is not safe (AMD's cache leaf is read until a subleaf says that there are no more).
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -140,8 +147,13 @@ def _install(table: dict[tuple[int, int], list[int]]) -> None:
         if ctypes.string_at(instruction.value, 2) != b"\x0f\xa2":  # not CPUID: a real fault
             libc.signal(_SIGSEGV, 0)
             return
-        key = register(_RAX).value & 0xFFFFFFFF, register(_RCX).value & 0xFFFFFFFF
-        answer = table.get(key) or table.get((key[0], 0)) or [0, 0, 0, 0]
+        leaf, subleaf = (register(r).value & 0xFFFFFFFF for r in (_RAX, _RCX))
+        key = leaf, 0 if leaf == _FEATURES else subleaf
+        answer = table.get(key)
+        if answer is None:
+            libc.syscall(_SYS_ARCH_PRCTL, _ARCH_SET_CPUID, 1)
+            answer = table[key] = ask(*key)
+            libc.syscall(_SYS_ARCH_PRCTL, _ARCH_SET_CPUID, 0)
         for offset, value in zip((_RAX, _RBX, _RCX, _RDX), answer, strict=True):
             register(offset).value = value
         instruction.value += 2
