@@ -78,7 +78,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mpnet": {},
     "mobilebert": {
         "type_vocab_size": 2, "embedding_size": 16, "intra_bottleneck_size": 16,
-        "num_feedforward_networks": 2,
+        "num_feedforward_networks": 2, "initializer_range": 0.18,
     },
     "deberta-v2": {
         "type_vocab_size": 0, "relative_attention": True, "position_buckets": 16,
@@ -94,7 +94,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "squeezebert": {"type_vocab_size": 2, "embedding_size": 32},
     "convbert": {"type_vocab_size": 2, "embedding_size": 32, "head_ratio": 2},
     "funnel": {
-        "block_sizes": [1, 1], "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64,
+        "block_sizes": [2, 2], "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64,
         "type_vocab_size": 3, "initializer_std": 0.5,
     },
 }  # fmt: skip

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgekit.converters.bindings import Binding, bind, distinct_parameters
+from edgekit.converters.bindings import Binding, bind, derived_constants, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
 from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 
@@ -35,25 +35,36 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    kept_apart = vector_parameters(checkpoint.model)
-    with (
-        distinct_parameters(checkpoint.model) as values,
-        checkpoint.using_attention(attention.TFLITE),
-    ):
-        model = _trace(checkpoint, kept_apart)
-    buffers = Flatbuffer(model)
-    inputs_to_constants(buffers, kept_apart, values)
-    fuse_biases(buffers)
-    _clean(buffers, checkpoint.contract.output_names)
-    bound = bind(_float_constants(buffers), values)
+    buffers, values = _build(checkpoint)
+    bound, unknown = bind(_float_constants(buffers), values)
+    derived: tuple[str | int, ...] = ()
+    if unknown:
+        again, _ = _build(checkpoint, other_weights=True)
+        derived = derived_constants(unknown, _float_constants(again))
     bound = cut_tables_to_lookups(buffers, bound, values)
     bindings = tuple(
         Binding(buffer, name, transform, _role(buffers, int(buffer)))
         for buffer, (name, transform) in sorted(bound.items(), key=lambda item: int(item[0]))
     )
-    path.write_bytes(pack_model(model))
+    path.write_bytes(pack_model(buffers.model))
     used = {binding.parameter for binding in bindings}
-    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)))
+    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
+
+
+def _build(
+    checkpoint: Checkpoint, other_weights: bool = False
+) -> tuple[Flatbuffer, dict[str, Floats]]:
+    """The float graph, cleaned up, and the values that its parameters have in it."""
+    kept_apart = vector_parameters(checkpoint.model)
+    with (
+        distinct_parameters(checkpoint.model, other_weights) as values,
+        checkpoint.using_attention(attention.TFLITE),
+    ):
+        buffers = Flatbuffer(_trace(checkpoint, kept_apart))
+    inputs_to_constants(buffers, kept_apart, values)
+    fuse_biases(buffers)
+    _clean(buffers, checkpoint.contract.output_names)
+    return buffers, values
 
 
 def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
@@ -211,4 +222,6 @@ def _role(buffers: Flatbuffer, buffer: int) -> Role:
         }
     if sum(1 for n in shape if n != 1) < 2:
         return "vector"
-    return "matrix" if ("FULLY_CONNECTED", 1) in kinds else "table"
+    if kinds <= {("FULLY_CONNECTED", 1)} and len(shape) == 2:
+        return "matrix"
+    return "table" if kinds <= {("EMBEDDING_LOOKUP", 1)} else "kernel"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Role = Literal["matrix", "table", "vector"]
+Role = Literal["matrix", "table", "kernel", "vector"]
 Layout = Literal["identity", "transpose", "rows"]
 
 
@@ -47,7 +47,9 @@ class StoredTensor:
     Attributes:
       parameter: its name in the source.
       shape: of the parameter.
-      role: "matrix" (multiplied), "table" (looked up) or "vector" (bias, norm).
+      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm), or "kernel": any
+        other of two axes or more (convolutions, tables that a norm reads), which is stored in
+        few bits but multiplied in float.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", "int8", "int4", ...
       bits: per stored value.
@@ -133,6 +135,7 @@ class FileAudit:
       outside: operators that the delegate did not take, by signature.
       runtime: what the file needs: runtime, oldest version, operator sets.
       problems: everything that is not as the recipe says; empty for a good file.
+      derived: constants of weight size that hold no weights.
     """
 
     operators: dict[str, int]
@@ -143,6 +146,7 @@ class FileAudit:
     partitions: dict[str, int] = field(default_factory=dict)
     outside: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    derived: tuple[str | int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest: counts instead of the tensors."""
@@ -159,4 +163,5 @@ class FileAudit:
             "outside": self.outside,
             "runtime": self.runtime,
             "problems": list(self.problems),
+            "derived": list(self.derived),
         }

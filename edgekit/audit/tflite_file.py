@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +187,12 @@ class TfliteFile:
         noise = np.broadcast_to(steps / np.float32(np.sqrt(12)), values.shape)
         return Contents(values, noise.astype(np.float32), dtype, bits)
 
-    def unlisted_floats(self, stored: list[StoredTensor]) -> list[str]:
+    def unlisted_floats(
+        self, stored: list[StoredTensor], derived: Sequence[str | int] = ()
+    ) -> list[str]:
         """Float constants of weight size that no stored tensor accounts for."""
         known = {int(number) for tensor in stored for number in tensor.where.values()}
+        known |= {int(number) for number in derived}
         floats = {self._schema.TensorType.FLOAT32, self._schema.TensorType.FLOAT16}
         found = set()
         for graph in self.model.subgraphs:

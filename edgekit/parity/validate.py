@@ -164,7 +164,15 @@ def check_file(
     recipe, path = Recipe.parse(entry.recipe), folder / entry.path
     try:
         stored = [StoredTensor.from_json(t) for t in entry.tensors]
-        audit = audit_file(path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False)
+        audit = audit_file(
+            path,
+            recipe,
+            stored,
+            golden.sketches,
+            entry.audit["fingerprint"],
+            False,
+            entry.audit.get("derived", ()),
+        )
         modes = run_file(path, golden.rows, manifest.contract, level)
     except (WorkerDied, ArtifactError) as error:
         return FileVerdict(entry, (error.message,), None, None)

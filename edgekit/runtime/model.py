@@ -90,9 +90,7 @@ class Model:
         self._expect("token-classification", "tokens")
         return self._read(texts, batch_size, aggregation=aggregation)
 
-    def word_labels(
-        self, words: Sequence[Sequence[str]], batch_size: int = 16
-    ) -> list[list[str]]:
+    def word_labels(self, words: Sequence[Sequence[str]], batch_size: int = 16) -> list[list[str]]:
         """A label for each word of texts that are split into words: that of its first token.
 
         Words beyond the maximum length get ``O``.
@@ -184,6 +182,10 @@ class Model:
         """What marks a word to be guessed, or "" where the model has none."""
         number = self.contract.mask_id
         return "" if number is None else self._tokenizer.token(number)
+
+    def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
+        """Whether each text, pair or list of words is longer than the contract's tokens."""
+        return self._tokenizer.is_cut(texts, words)
 
     def outputs(self, rows: Sequence[Ids], batch_size: int = 16) -> list[dict[str, Floats]]:
         """The raw outputs of each example, padding cut off.

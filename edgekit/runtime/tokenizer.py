@@ -84,6 +84,13 @@ class TextTokenizer:
             raise ArtifactError(f"'{path}' is no tokenizer: {error}.", "export again.") from error
         return TextTokenizer(tokenizer, contract)
 
+    @staticmethod
+    def from_json(text: str, contract: Contract) -> TextTokenizer:
+        """One from the content of a tokenizer.json."""
+        from tokenizers import Tokenizer
+
+        return TextTokenizer(Tokenizer.from_str(text), contract)
+
     def encode(self, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Ids]:
         """Ids of each text (or pair), unpadded.
 
@@ -96,9 +103,7 @@ class TextTokenizer:
         encodings = self._tokenizer.encode_batch(_examples(texts, pairs))
         return [self._ids(encoding) for encoding in encodings]
 
-    def encode_places(
-        self, texts: Sequence[str], pairs: Sequence[str | None]
-    ) -> list[Encoded]:
+    def encode_places(self, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Encoded]:
         """As ``encode``, with the places of the tokens in their texts."""
         return [self._places(e) for e in self._tokenizer.encode_batch(_examples(texts, pairs))]
 
@@ -120,6 +125,16 @@ class TextTokenizer:
         if first is None:
             return self.encode_places([text], [pair])
         return [self._places(e) for e in (first, *first.overflowing)]
+
+    def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
+        """Whether each example is longer than the contract's tokens.
+
+        Args:
+          texts: texts, pairs of texts, or lists of words.
+          words: they are lists of words.
+        """
+        found = self._tokenizer.encode_batch(list(texts), is_pretokenized=words)
+        return [bool(encoding.overflowing) for encoding in found]
 
     def token(self, number: int) -> str:
         """The vocabulary's name of an id."""

@@ -126,7 +126,8 @@ def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Con
         at = task.positions(row, contract)
         for name, parts in picked.items():
             value = outputs[name][i]
-            parts.append(value.reshape(1, -1) if at is None else value[at].reshape(len(at), -1))
+            value = value[None] if at is None else value[at]
+            parts.append(value.reshape(len(value), int(np.prod(value.shape[1:]))))
     return {name: np.concatenate(parts) for name, parts in picked.items()}
 
 

@@ -56,7 +56,7 @@ _NAMES = (
     "Siemens and Toyota will open a plant near Kraków in 2027, Reuters reported.",
     "Dr. Adeyemi flew from Lagos to London Heathrow with British Airways.",
     "The Danube flows through Vienna, Budapest and Belgrade.",
-    "\"I never worked for Microsoft,\" Sarah O'Neill-Park told the BBC.",
+    '"I never worked for Microsoft," Sarah O\'Neill-Park told the BBC.',
     "Real Madrid beat Bayern Munich 2-1 at the Allianz Arena.",
     "Am Montag traf Angela Brandt den Bürgermeister von Zürich.",
     "El Museo del Prado prestó dos cuadros de Goya al Louvre.",

@@ -40,9 +40,7 @@ class QuestionAnswering:
         self, examples: Sequence[Example], contract: Contract, tokenizer: TextTokenizer
     ) -> list[Ids]:
         """The first window of each question and context: what is too long is cut at its end."""
-        return [
-            tokenizer.encode_windows(e.text, e.text_pair or "", 0)[0].ids for e in examples
-        ]
+        return [tokenizer.encode_windows(e.text, e.text_pair or "", 0)[0].ids for e in examples]
 
     def positions(self, row: Ids, contract: Contract) -> Positions | None:
         """All tokens: the first stands for "no answer" in models trained with such questions."""
