@@ -11,7 +11,7 @@ from edgekit.converters.sources.base_model import find_base
 from edgekit.converters.sources.tokenizer_files import has_tokenizer
 from edgekit.converters.sources.trainer_folder import is_step, take_checkpoint
 
-from edgekit.errors import CheckpointError, UnsupportedError, UsageError
+from edgekit.errors import UnsupportedError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,6 @@ def find_layout(folder: Path, base: str | None = None) -> Layout:
 
 
 def _base_layout(folder: Path) -> Layout:
-    if not folder.is_dir():
-        raise CheckpointError(f"base folder '{folder}' does not exist.", "check --base.")
     taken = take_checkpoint(folder)
     if is_adapter(taken.folder):
         raise UnsupportedError(

@@ -18,6 +18,7 @@ from edgekit.errors import CheckpointError, MissingExtraError
 Reading = Callable[[str], list[int]]
 
 _LONGEST_WORD = 100
+_CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
@@ -108,11 +109,6 @@ def byte_pairs(
     Source: Radford et al. 2019 (GPT-2), encoder.py: words by one pattern, UTF-8 bytes as printable
     characters, then the merge of lowest rank until none is left.
     """
-    import regex
-
-    words = regex.compile(
-        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-    )
     letters = _byte_letters()
     ranks = _read_merges(merges)
     prefix = bool(settings.get("add_prefix_space", False))
@@ -137,10 +133,43 @@ def byte_pairs(
     def read(text: str) -> list[int]:
         if prefix and text and not text[0].isspace():
             text = f" {text}"
-        found = [piece for word in words.findall(text) for piece in pieces(word)]
+        found = [piece for word in _gpt2_words(text) for piece in pieces(word)]
         return [vocabulary[piece if piece in vocabulary else unknown] for piece in found]
 
     return read
+
+
+def _gpt2_words(text: str) -> list[str]:
+    """GPT-2's words: runs of letters, of numbers or of other signs, each with one space before it.
+
+    The published pattern, spelt out: contractions first ('s 't 're 've 'm 'll 'd), and of several
+    blanks all but the last are a word of their own.
+    """
+    words, start = [], 0
+    while start < len(text):
+        short = next((c for c in _CONTRACTIONS if text.startswith(c, start)), None)
+        if short is not None:
+            words.append(short)
+            start += len(short)
+            continue
+        first = start
+        if text[start] == " " and start + 1 < len(text) and _sort_of(text[start + 1]) != "blank":
+            first += 1
+        sort, end = _sort_of(text[first]), first
+        while end < len(text) and _sort_of(text[end]) == sort:
+            end += 1
+        if sort == "blank" and end < len(text) and end - start > 1:
+            end -= 1
+        words.append(text[start:end])
+        start = end
+    return words
+
+
+def _sort_of(char: str) -> str:
+    if char.isspace() and char not in "\x1c\x1d\x1e\x1f":  # these have no White_Space property
+        return "blank"
+    category = unicodedata.category(char)[0]
+    return category if category in "LN" else "other"
 
 
 def _byte_letters() -> list[str]:

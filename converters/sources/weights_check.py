@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from edgekit.errors import CheckpointError, UnsupportedError
 
 #: longest header that is read; the format's own limit is 100 MB (safetensors, README, "Format")
 MAX_HEADER_BYTES = 100_000_000
+#: sizes and offsets below this; more bytes than any disk holds
+MAX_SIZE = 2**60
+#: axes of a tensor, as many as numpy knows
+MAX_AXES = 64
 
 _BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "I16": 16, "U16": 16, "F16": 16,
@@ -146,17 +151,24 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     room = size - 8 - length
     end_of_last = 0
     for name, info in sorted(header.items(), key=lambda item: _begin(item[1])):
+        shown = _shown(name)
         try:
             dtype, shape = info["dtype"], info["shape"]
             begin, end = info["data_offsets"]
-            valid = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
-            needed = int(np.prod([1, *shape], dtype=object)) * _BITS[dtype] // 8
+            numbers = [*shape, begin, end]
+            bits = _BITS[dtype]
         except (KeyError, TypeError, ValueError):
-            raise bad(f"the entry of tensor '{name}' cannot be read") from None
-        if not valid or begin != end_of_last or end - begin != needed:
-            raise bad(f"tensor '{name}' has offsets {begin}..{end}, {needed:,} bytes expected")
+            raise bad(f"the entry of tensor '{shown}' cannot be read") from None
+        # looked at before anything is multiplied: a product of huge sizes is an attack of its own
+        valid = all(type(n) is int and 0 <= n < MAX_SIZE for n in numbers)
+        if not valid or not isinstance(shape, list) or len(shape) > MAX_AXES:
+            raise bad(f"the entry of tensor '{shown}' cannot be read")
+        needed = math.prod(shape) * bits // 8
+        if begin != end_of_last or end - begin != needed:
+            expected = f"{needed:,}" if needed < MAX_SIZE else "far more"
+            raise bad(f"tensor '{shown}' has offsets {begin}..{end}, {expected} bytes expected")
         if end > room:
-            raise bad(f"tensor '{name}' ends at byte {end:,}, the file has {room:,} of data")
+            raise bad(f"tensor '{shown}' ends at byte {end:,}, the file has {room:,} of data")
         end_of_last = end
     if end_of_last != room:
         raise bad(f"{room - end_of_last:,} bytes behind the last tensor belong to none")
@@ -165,9 +177,15 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
 
 def _begin(info: Any) -> int:
     try:
-        return int(info["data_offsets"][0])
-    except (KeyError, TypeError, ValueError, IndexError):
+        begin = info["data_offsets"][0]
+    except (KeyError, TypeError, IndexError):
         return -1
+    return begin if type(begin) is int else -1
+
+
+def _shown(name: str) -> str:
+    """A tensor's name as a message can hold it: one line, not endless."""
+    return name if name.isprintable() and len(name) <= 200 else ascii(name)[1:101]
 
 
 def _check_finite(path: Path, name: str, info: dict[str, Any], data: Any) -> None:
