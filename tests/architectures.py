@@ -41,5 +41,7 @@ def measure(kind: str, target: str, folder: Path) -> dict[str, Any]:
         "rms_rel": max(m["rms_rel"] for m in int8_file.parity.metrics.values()),
         "partitions": max(counts, default=0),
         "note": "; ".join(problems)
-        or (f"{kernels} weights in 8 bits are multiplied in float" if kernels else ""),
+        or (
+            f"{kernels} weights besides matrices and tables are stored in 8 bits" if kernels else ""
+        ),
     }

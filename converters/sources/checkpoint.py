@@ -61,6 +61,14 @@ class Checkpoint:
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]}
 
     @contextmanager
+    def for_export(self, attention: str) -> Iterator[None]:
+        """The module as it is exported: that attention, and the architecture's repairs."""
+        from edgekit.converters.modules.repairs import repaired
+
+        with self.using_attention(attention), repaired(self.model, self.contract.architecture):
+            yield
+
+    @contextmanager
     def using_attention(self, implementation: str) -> Iterator[None]:
         """Switch the attention implementation where the architecture has a choice."""
         if not getattr(self.model, "_supports_attention_backend", False):
@@ -78,19 +86,24 @@ class ModuleSession:
     """The source behind the runtimes' own seam (``edgekit.runtime.session.Session``).
 
     float32, eager attention, evaluation mode, on CPU.
+
+    Args:
+      checkpoint: the source.
+      repaired: run it as it is exported, not as it was given.
     """
 
     buckets: tuple[int, ...] = ()
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, repaired: bool = False) -> None:
         self._checkpoint = checkpoint
+        self._use = checkpoint.for_export if repaired else checkpoint.using_attention
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
         """See ``Session.run``."""
         import torch
 
         checkpoint = self._checkpoint
-        with checkpoint.using_attention("eager"), torch.inference_mode():
+        with self._use("eager"), torch.inference_mode():
             values = checkpoint.module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
         values = values if isinstance(values, tuple) else (values,)
         return {

@@ -27,7 +27,7 @@ def check_padding(checkpoint: Checkpoint, rows: Sequence[Ids]) -> None:
     Raises:
       UnsupportedError: with the difference that was measured.
     """
-    contract, session = checkpoint.contract, ModuleSession(checkpoint)
+    contract, session = checkpoint.contract, ModuleSession(checkpoint, repaired=True)
     task = get_task(contract.task)
     room = contract.max_length - max(PADDING)
     short = [row for row in rows if 4 <= len(row["input_ids"]) <= room][:2]

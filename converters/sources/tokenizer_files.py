@@ -15,7 +15,7 @@ from typing import Any
 from edgekit.converters.sources.slow_families import SAVE_FAST, independent_reading, slow_files
 
 from edgekit.errors import CheckpointError, UnsupportedError
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.builtin_cases import builtin_texts
 
 #: texts on which conversions go wrong; a difference on any of them is a refusal
 HARD_TEXTS = (
@@ -79,7 +79,7 @@ def prove_conversion(folder: Path, model_type: str, tokenizer: Any) -> list[str]
     fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     fast.no_padding()
     fast.no_truncation()
-    ordinary = [(e.text, e.text_pair) for e in builtin_cases(256, pairs=True)]
+    ordinary = [(e.text, e.text_pair) for e in builtin_texts(256, pairs=True)]
     cases = [*ordinary, *((text, None) for text in HARD_TEXTS)]
     for text, pair in cases:
         encoding = fast.encode(text, pair)

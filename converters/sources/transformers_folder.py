@@ -78,7 +78,6 @@ def load_checkpoint(
     tokenizer, notes = _load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
     module, model = _load_module(layout.model, task, pooling, layout.adapter)
-    _repair(model, architecture)
     limit = effective_length(folder, config, tokenizer, head, max_length)
     contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
@@ -213,12 +212,6 @@ def _load_module(
     if task == "sentence-embedding":
         return heads.SentenceEmbeddingModule(model, head.pooling, head.normalize).eval(), model
     return heads.OutputsModule(model, get_task(task).outputs).eval(), model
-
-
-def _repair(model: Any, architecture: str) -> None:
-    from edgekit.converters.modules.repairs import repair
-
-    repair(model, architecture)
 
 
 def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:

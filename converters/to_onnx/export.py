@@ -53,7 +53,7 @@ def _build(
     """The float graph, and the values that its parameters have in it."""
     with (
         distinct_parameters(checkpoint.model, other_weights) as values,
-        checkpoint.using_attention(attention.ONNX),
+        checkpoint.for_export(attention.ONNX),
     ):
         model = _trace(checkpoint)
         # the traced graph reads the module's tensors when it is saved, so that happens in here,
@@ -134,7 +134,10 @@ def _role(value: ir.Value) -> Role:
     if constant is None or sum(1 for n in constant.shape.numpy() if n != 1) < 2:
         return "vector"
     kinds = {(use.node.op_type, use.idx) for use in value.uses()}
-    if len(constant.shape.numpy()) != 2:
+    shape = constant.shape.numpy()
+    if kinds == {("Conv", 1)} and shape[1] == 1:
+        return "vector"  # depthwise: a few taps for each channel
+    if len(shape) != 2:
         return "kernel"
     if kinds <= {("MatMul", 1), ("Gemm", 1)}:
         return "matrix"

@@ -58,7 +58,7 @@ def _build(
     kept_apart = vector_parameters(checkpoint.model)
     with (
         distinct_parameters(checkpoint.model, other_weights) as values,
-        checkpoint.using_attention(attention.TFLITE),
+        checkpoint.for_export(attention.TFLITE),
     ):
         buffers = Flatbuffer(_trace(checkpoint, kept_apart))
     inputs_to_constants(buffers, kept_apart, values)
@@ -222,6 +222,8 @@ def _role(buffers: Flatbuffer, buffer: int) -> Role:
         }
     if sum(1 for n in shape if n != 1) < 2:
         return "vector"
+    if kinds == {("DEPTHWISE_CONV_2D", 1)}:
+        return "vector"  # a few taps for each channel
     if kinds <= {("FULLY_CONNECTED", 1)} and len(shape) == 2:
         return "matrix"
     return "table" if kinds <= {("EMBEDDING_LOOKUP", 1)} else "kernel"

@@ -47,9 +47,9 @@ class StoredTensor:
     Attributes:
       parameter: its name in the source.
       shape: of the parameter.
-      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm), or "kernel": any
-        other of two axes or more (convolutions, tables that a norm reads), which is stored in
-        few bits but multiplied in float.
+      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm, the few taps of a
+        depthwise convolution; stays float32), or "kernel": any other of two axes or more
+        (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", "int8", "int4", ...
       bits: per stored value.

@@ -13,13 +13,13 @@ from edgekit.converters.sources import slow_readings
 from edgekit.converters.sources.tokenizer_files import HARD_TEXTS, RARE_TEXTS, prove_conversion
 
 from edgekit.errors import EdgekitError
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.builtin_cases import builtin_texts
 from tests.sources.helpers import check_refusal, edit_json, load, outputs_of
 from tests.tiny import save_classifier
 
 pytestmark = pytest.mark.heavy
 
-TEXTS = [e.text for e in builtin_cases(128, False)]
+TEXTS = [e.text for e in builtin_texts(128, False)]
 
 
 def make_slow(folder: Path) -> Path:
