@@ -117,10 +117,21 @@ class InternalError(EdgekitError):
     exit_code = 70
 
 
+#: a foreign error's text is cut there: some quote the whole input that they met
+_LONGEST = 300
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of a foreign error's text, or its class where it has none."""
+    """The first line of a foreign error's text, or its class where it has none.
+
+    Returns:
+      printable text of at most 300 characters, without the period at its end.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    line = lines[0].rstrip(".") if lines else type(error).__name__
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 4] + " ..."
 
 
 def machine_error(action: str, error: OSError) -> MachineError:

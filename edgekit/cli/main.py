@@ -77,10 +77,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every way out has its exit code (see ``edgekit.errors``)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _on_sigterm)
-    sys.exit(_run(arguments))
+    sys.exit(run_command(arguments))
 
 
-def _run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
+    """Run one command; its exit code, with every error told on stderr."""
     debug = "--debug" in arguments
     try:
         outcome = cli.main(arguments, prog_name="edgekit", standalone_mode=False)
