@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgekit.errors import EdgekitError, UsageError
 from tests.sources.helpers import check_refusal, edit_json, load, logits_of, outputs_of, rows_of
@@ -33,7 +35,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def train(base: Path, out: Path, labels: int = 3, **settings: Any) -> Any:
+def train(base: Path, out: Path, labels: int = 3, **changes: Any) -> Any:
     """A peft model with seeded random adapters on a base, saved; the model itself."""
     import peft
     import torch
@@ -42,7 +44,7 @@ def train(base: Path, out: Path, labels: int = 3, **settings: Any) -> Any:
     torch.manual_seed(7)
     model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=labels)
     values = {
-        "task_type": "SEQ_CLS", "r": 4, "lora_alpha": 6, "target_modules": ATTENTION, **settings
+        "task_type": "SEQ_CLS", "r": 4, "lora_alpha": 6, "target_modules": ATTENTION, **changes
     }  # fmt: skip
     wrapped = peft.get_peft_model(model, peft.LoraConfig(init_lora_weights=False, **values))
     with torch.no_grad():
@@ -143,10 +145,17 @@ def test_labels_of_a_config_beside_the_adapter(bases: dict[str, Path], tmp_path:
     assert load(tmp_path / "adapter").contract.labels == ("bad", "so-so", "good")
 
 
+@pytest.fixture(scope="module")
+def trained(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "adapter"
+    train(bases["bert"], folder)
+    return folder
+
+
 @pytest.fixture
-def adapter(bases: dict[str, Path], tmp_path: Path) -> Path:
-    train(bases["bert"], tmp_path / "adapter")
-    return tmp_path / "adapter"
+def adapter(trained: Path, tmp_path: Path) -> Path:
+    """A private copy, to break."""
+    return Path(shutil.copytree(trained, tmp_path / "adapter"))
 
 
 def test_the_manifest_names_adapter_and_base(adapter: Path, bases: dict[str, Path]) -> None:
@@ -302,6 +311,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], int, str, str]] = {
     "no rank": (config(r=None), 3, "numbers", ""),
     "rank 0": (config(r=0), 3, "below 1", ""),
     "a pattern that is none": (config(rank_pattern={"(": 2}), 3, "damaged", ""),
+    "alpha is infinite": (config(lora_alpha=float("inf")), 3, "not finite", ""),
+    "alpha without bounds": (config(lora_alpha=1e60), 3, "multiply to infinity", ""),
+    "targets that are no names": (config(target_modules=7), 3, "lists of names", ""),
     "IA3": (config(peft_type="IA3"), 5, "IA3", "merge_and_unload"),
     "prompt tuning": (config(peft_type="PROMPT_TUNING"), 5, "PROMPT_TUNING", "merge_and_unload"),
     "AdaLoRA": (config(peft_type="ADALORA"), 5, "ADALORA", "merge_and_unload"),
@@ -322,6 +334,72 @@ def test_broken_adapters(name: str, adapter: Path) -> None:
     with pytest.raises(EdgekitError) as caught:
         load(adapter)
     check_refusal(caught, code, words, hint)
+
+
+@pytest.mark.parametrize("text", ["~nobody/x", "x" * 5000, "a\0b", "..", ".", "/"])
+def test_strange_names_of_a_base(text: str, adapter: Path) -> None:
+    edit_json(adapter / "adapter_config.json", base_model_name_or_path=text)
+    with pytest.raises(EdgekitError) as caught:
+        load(adapter)
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+def test_mutated_configs_give_only_our_errors(adapter: Path) -> None:
+    from edgekit.converters.sources.adapter import read_adapter
+
+    path = adapter / "adapter_config.json"
+    whole = json.loads(path.read_text())
+    outcomes = set()
+
+    @settings(max_examples=400)
+    @given(st.sampled_from(sorted(whole)), VALUES)
+    def check(key: str, value: Any) -> None:
+        path.write_text(json.dumps({**whole, key: value}))
+        try:
+            read = read_adapter(adapter)
+            read.settings.scale_of("bert.encoder.layer.0.attention.self.query")
+            outcomes.add("read")
+        except EdgekitError:
+            outcomes.add("refused")
+
+    check()
+    assert outcomes == {"read", "refused"}
+
+
+def test_an_embedding_models_adapter(
+    embedder: Path, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    """Pooling and normalisation come from the base's modules.json."""
+    import peft
+    import torch
+    from transformers import AutoModel
+
+    torch.manual_seed(1)
+    model = peft.get_peft_model(
+        AutoModel.from_pretrained(str(embedder)),
+        peft.LoraConfig("FEATURE_EXTRACTION", target_modules=ATTENTION, init_lora_weights=False),
+    )
+    model.save_pretrained(str(tmp_path / "adapter"))
+    checkpoint = load(tmp_path / "adapter")
+    assert checkpoint.contract.task == "sentence-embedding"
+    rows = rows_of(checkpoint)
+    model.eval()
+    with torch.inference_mode():
+        hidden = [
+            model(**{k: torch.from_numpy(v[None]) for k, v in row.items()}).last_hidden_state[0]
+            for row in rows
+        ]
+    means = np.stack([h.mean(0).numpy() for h in hidden])
+    expected = means / np.linalg.norm(means, axis=1, keepdims=True)
+    np.testing.assert_allclose(outputs_of(checkpoint), expected, rtol=0, atol=1e-5)
 
 
 def test_no_head_anywhere(adapter: Path) -> None:
