@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from edgekit._version import __version__
-from edgekit.errors import EdgekitError, machine_error
+from edgekit.errors import EdgekitError, InternalError, MachineError, first_line, machine_error
 
 #: command -> one line of help; the module edgekit.cli.<command> is imported when it is called
 COMMANDS = {
@@ -105,27 +105,23 @@ def run_command(arguments: list[str]) -> int:
         return _tell(error, debug)
     except MemoryError:
         return _tell(
-            EdgekitError("out of memory.", "close other programs, or use a smaller model."),
+            MachineError("out of memory.", "close other programs, or use a smaller model."),
             debug,
-            6,
         )
     except OSError as error:
         return _tell(machine_error("the command", error), debug)
     except Exception as error:
-        if debug:
-            traceback.print_exc()
-        click.echo(f"Error: a bug in edgekit: {type(error).__name__}: {error}", err=True)
-        click.echo("\nhint: run again with --debug and report the traceback.", err=True)
-        return 70
+        return _tell(
+            InternalError(f"a bug in edgekit: {type(error).__name__}: {first_line(error)}."), debug
+        )
 
 
-def _tell(error: EdgekitError, debug: bool, code: int | None = None) -> int:
+def _tell(error: EdgekitError, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     click.echo(f"Error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"\nhint: {error.hint}", err=True)
-    return error.exit_code if code is None else code
+    click.echo(f"\nhint: {error.hint}", err=True)
+    return error.exit_code
 
 
 def print_json(result: Any) -> None:
