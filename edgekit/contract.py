@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from edgekit.errors import ArtifactError
+from edgekit import plain
+from edgekit.errors import ArtifactError, first_line
 
 InputKind = Literal["text", "image", "arrays"]
+
+#: no file of ours reads more in one call
+_MOST_TOKENS = 2**24
+
+#: text fields -> their allowed values, any text where there are none
+_TEXTS: dict[str, tuple[str, ...]] = {
+    "task": (),
+    "architecture": (),
+    "padding_side": ("right", "left"),
+    "truncation_side": ("right", "left"),
+    "input_kind": get_args(InputKind),
+    "pooling": (),
+    "problem_type": ("", "single_label", "multi_label", "regression"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,7 @@ class Contract:
           ArtifactError: a field is missing, unknown or of the wrong kind.
         """
         try:
+<<<<<<< HEAD
             known = {f.name for f in fields(Contract)}
             if unknown := set(data) - known:
                 raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
@@ -102,8 +118,53 @@ class Contract:
             for key in ("max_length", "pad_id"):
                 values[key] = int(values[key])
             return Contract(**values)
+=======
+            plain.check_plain(data, "contract")
+            return _checked(plain.mapping(data, "contract"))
+>>>>>>> main
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
-                f"the contract in edgekit.json cannot be read: {error}.",
+                f"the contract in edgekit.json cannot be read: {first_line(error)}.",
                 "export the model again with this version of edgekit.",
             ) from error
+
+
+def _checked(values: dict[str, Any]) -> Contract:
+    """The contract, each field of the kind and within the bounds that its readers rely on."""
+    if unknown := set(values) - {f.name for f in fields(Contract)}:
+        raise ValueError(f"unknown field {ascii(min(unknown))[:40]}")
+    for key in ("inputs", "outputs"):
+        specs = plain.sequence(values[key], key)
+        if not specs:
+            raise ValueError(f"{key} is empty")
+        values[key] = tuple(_spec(spec, f"{key}[{i}]") for i, spec in enumerate(specs))
+    for key, choices in _TEXTS.items():
+        if key in values:
+            plain.text(values[key], key, choices)
+    for key in ("task", "architecture"):
+        if not values[key]:
+            raise ValueError(f"{key} is empty")
+    # three tokens: one of text between the two that every encoder adds
+    values["max_length"] = plain.integer(values["max_length"], "max_length", 3, _MOST_TOKENS)
+    values["pad_id"] = plain.integer(values["pad_id"], "pad_id", 0, 2**31 - 1)
+    plain.flag(values.get("normalize", False), "normalize")
+    values["labels"] = tuple(plain.texts(values.get("labels", ()), "labels"))
+    width = values["outputs"][0].shape[-1:]
+    if values["labels"] and width != (len(values["labels"]),):
+        raise ValueError(f"{len(values['labels'])} labels do not fit an output of shape {width}")
+    values["buckets"] = tuple(
+        plain.integer(n, "buckets", 1, _MOST_TOKENS)
+        for n in plain.sequence(values.get("buckets", ()), "buckets")
+    )
+    return Contract(**values)
+
+
+def _spec(data: Any, where: str) -> TensorSpec:
+    spec = plain.mapping(data, where)
+    shape = tuple(
+        plain.text(n, f"{where}.shape")
+        if isinstance(n, str)
+        else plain.integer(n, f"{where}.shape", 1, 2**31 - 1)
+        for n in plain.sequence(spec["shape"], f"{where}.shape")
+    )
+    return TensorSpec(plain.text(spec["name"], where), plain.text(spec["dtype"], where), shape)

@@ -148,6 +148,11 @@ def _delta(adapter: Adapter, name: str, module: Any, weight: Any, pair: dict[str
         if tuple(tensor.shape) != expected:
             raise _misfit(adapter, f"{name}.lora_{key}", tensor.shape, expected)
     delta = (up @ down) * adapter.settings.scale_of(name)
+    if not bool(delta.isfinite().all()):
+        raise CheckpointError(
+            f"the matrices of '{name}' in the adapter '{adapter.folder}' multiply to infinity.",
+            "the training diverged, or lora_alpha is wrong: use an earlier checkpoint.",
+        )
     return delta.T if transposed else delta
 
 

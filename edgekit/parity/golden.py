@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,11 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
+<<<<<<< HEAD
 from edgekit.errors import ArtifactError, InternalError
+=======
+from edgekit.errors import ArtifactError, first_line
+>>>>>>> main
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
@@ -71,8 +74,10 @@ class Golden:
                 return _from_arrays({name: data[name] for name in data.files})
         except FileNotFoundError:
             raise ArtifactError(f"'{path}' is missing.", "export the model again.") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise ArtifactError(f"'{path}' is damaged ({error}).", "export again.") from error
+        except Exception as error:  # zipfile, zlib and numpy fail with whatever they meet
+            raise ArtifactError(
+                f"'{path}' is damaged ({first_line(error)}).", "export the model again."
+            ) from error
 
     def tokenizer_problem(self, tokenizer: TextTokenizer, contract: Contract) -> str | None:
         """Whether the folder's tokenizer still gives the golden ids: one sentence, or None."""
@@ -85,7 +90,13 @@ class Golden:
 
 
 def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
-    ends = np.cumsum(data["lengths"])[:-1]
+    lengths = np.asarray(data["lengths"], np.int64)
+    if lengths.ndim != 1 or lengths.min(initial=1) < 1:
+        raise ValueError("its lengths are no lengths")
+    for name, value in data.items():
+        if name.startswith("input.") and value.shape != (lengths.sum(),):
+            raise ValueError(f"{name} has shape {value.shape}, {lengths.sum()} ids expected")
+    ends = np.cumsum(lengths)[:-1]
     inputs = {
         name.removeprefix("input."): np.split(np.asarray(value, np.int64), ends)
         for name, value in data.items()
@@ -103,7 +114,7 @@ def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
         for name, value in data.items()
         if name.startswith("output.")
     }
-    if not rows or not outputs or len(examples) != len(rows):
+    if not rows or not outputs or "input_ids" not in inputs or len(examples) != len(rows):
         raise ValueError("it holds no cases")
     return Golden(examples, rows, outputs, _decisions(data), from_arrays(data))
 

@@ -123,6 +123,7 @@ def test_sentence_pairs_are_judged_by_their_cosine(exported_embedder: Path, tmp_
         ({"positive": "positive"}, UsageError, "--positive positive says nothing"),
         ({"task": "text-classification"}, UsageError, "is exported"),
         ({"max_length": 32}, UsageError, "is exported"),
+        ({"base": "somewhere"}, UsageError, "--base names the base"),
         ({"targets": ["coreml"]}, UsageError, "unknown target 'coreml'"),
         ({"recipes": ["w4g32"]}, UnsupportedError, "recipe w4g32"),
         ({"recipes": ["what"]}, UsageError, "what"),
