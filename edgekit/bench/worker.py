@@ -94,4 +94,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from edgekit.errors import EdgekitError
+
+    try:
+        sys.exit(main())
+    except EdgekitError as error:
+        sys.stderr.write(f"{error.message}\nhint: {error.hint}\n")
+        sys.exit(error.exit_code)

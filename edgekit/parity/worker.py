@@ -31,6 +31,7 @@ BATCH = 8
 MOST_VALUES = 1 << 26
 
 _SIGKILL = 9
+_HINT = "hint: "
 
 Outputs = dict[str, npt.NDArray[np.float32]]
 Modes = dict[str, Outputs]
@@ -103,14 +104,21 @@ def _raise_for(code: int, stderr: str) -> None:
         raise MachineError("the worker process was killed, probably for lack of memory.", "")
     if code < 0:
         raise WorkerDied(f"the runtime died on signal {-code}.", "")
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    message = lines[-1] if lines else "no message"
+    message, hint = last_words(stderr)
     kind = {2: UsageError, 4: EdgekitError, 6: MachineError}.get(code)
     if kind is None:
         raise WorkerDied(f"the runtime failed: {message}", "")
-    error = kind(message, "see `edgekit doctor`." if code == 4 else "")
+    error = kind(message, hint)
     error.exit_code = code
     raise error
+
+
+def last_words(stderr: str) -> tuple[str, str]:
+    """Message and hint that a worker ended with; the last line and no hint if it just failed."""
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["no message"]
+    if lines[-1].startswith(_HINT) and len(lines) > 1:
+        return lines[-2], lines[-1].removeprefix(_HINT)
+    return lines[-1], ""
 
 
 def _main(job_path: str, out_path: str) -> int:
@@ -189,5 +197,5 @@ if __name__ == "__main__":
     try:
         sys.exit(_main(sys.argv[1], sys.argv[2]))
     except EdgekitError as error:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{error.message}\n{_HINT}{error.hint}\n")
         sys.exit(error.exit_code)
