@@ -170,6 +170,16 @@ def test_a_base_is_found_in_the_hubs_cache(
     assert load(adapter).source["base"] == {"name": "some-org/some-base", "by": "hub cache"}
 
 
+def test_a_classifier_on_an_embedding_model(embedder: Path, tmp_path: Path) -> None:
+    """The base's modules.json says what the base was, not what the adapter makes of it."""
+    model = train(embedder, tmp_path / "adapter")
+    checkpoint = load(tmp_path / "adapter")
+    assert checkpoint.contract.task == "text-classification"
+    np.testing.assert_allclose(
+        outputs_of(checkpoint), logits_of(model, rows_of(checkpoint)), rtol=0, atol=1e-5
+    )
+
+
 def test_an_embedding_models_adapter(
     embedder: Path, bases: dict[str, Path], tmp_path: Path
 ) -> None:
