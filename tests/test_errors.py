@@ -88,7 +88,8 @@ def unsupported(folder: Path, patch: pytest.MonkeyPatch) -> None:
 def unbound(folder: Path, patch: pytest.MonkeyPatch) -> None:
     from edgekit.converters.bindings import bind
 
-    bind([("mystery", np.ones((16, 16), np.float32))], {"w": np.zeros((4, 4), np.float32)})
+    constant = np.linspace(1, 2, 256, dtype=np.float32).reshape(16, 16)
+    bind([("mystery", constant)], {"w": np.eye(4, dtype=np.float32)})
 
 
 def machine(folder: Path, patch: pytest.MonkeyPatch) -> None:

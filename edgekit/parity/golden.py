@@ -12,11 +12,7 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
-<<<<<<< HEAD
-from edgekit.errors import ArtifactError, InternalError
-=======
-from edgekit.errors import ArtifactError, first_line
->>>>>>> main
+from edgekit.errors import ArtifactError, InternalError, first_line
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts

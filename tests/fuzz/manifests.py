@@ -76,6 +76,8 @@ MANIFEST: dict[str, Any] = {
         "labels": ["a", "b"],
         "problem_type": "single_label",
         "buckets": [16, 48],
+        "special_ids": [0, 2, 3],
+        "mask_id": None,
     },
     "golden": {"golden.npz": "b" * 64, "tokenizer.json": "c" * 64},
     "files": [
