@@ -102,26 +102,8 @@ class Contract:
           ArtifactError: a field is missing, unknown or of the wrong kind.
         """
         try:
-<<<<<<< HEAD
-            known = {f.name for f in fields(Contract)}
-            if unknown := set(data) - known:
-                raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-            values = dict(data)
-            for key in ("inputs", "outputs"):
-                values[key] = tuple(
-                    TensorSpec(str(s["name"]), str(s["dtype"]), tuple(s["shape"]))
-                    for s in values[key]
-                )
-            values["labels"] = tuple(str(label) for label in values["labels"])
-            values["buckets"] = tuple(int(length) for length in values["buckets"])
-            values["special_ids"] = tuple(int(i) for i in values.get("special_ids", ()))
-            for key in ("max_length", "pad_id"):
-                values[key] = int(values[key])
-            return Contract(**values)
-=======
             plain.check_plain(data, "contract")
             return _checked(plain.mapping(data, "contract"))
->>>>>>> main
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"the contract in edgekit.json cannot be read: {first_line(error)}.",
@@ -156,6 +138,12 @@ def _checked(values: dict[str, Any]) -> Contract:
         plain.integer(n, "buckets", 1, _MOST_TOKENS)
         for n in plain.sequence(values.get("buckets", ()), "buckets")
     )
+    values["special_ids"] = tuple(
+        plain.integer(n, "special_ids", 0, 2**31 - 1)
+        for n in plain.sequence(values.get("special_ids", ()), "special_ids")
+    )
+    if values.get("mask_id") is not None:
+        plain.integer(values["mask_id"], "mask_id", 0, 2**31 - 1)
     return Contract(**values)
 
 

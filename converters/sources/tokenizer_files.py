@@ -14,13 +14,8 @@ from typing import Any
 
 from edgekit.converters.sources.slow_families import SAVE_FAST, independent_reading, slow_files
 
-<<<<<<< HEAD
-from edgekit.errors import CheckpointError, UnsupportedError
-from edgekit.tasks.builtin_cases import builtin_texts
-=======
 from edgekit.errors import CheckpointError, UnsupportedError, first_line
-from edgekit.tasks.builtin_cases import builtin_cases
->>>>>>> main
+from edgekit.tasks.builtin_cases import builtin_texts
 
 #: texts on which conversions go wrong; a difference on any of them is a refusal
 HARD_TEXTS = (
@@ -78,16 +73,8 @@ def prove_conversion(folder: Path, model_type: str, tokenizer: Any) -> list[str]
     """
     from tokenizers import Tokenizer
 
-<<<<<<< HEAD
-    read = independent_reading(folder, model_type)
-    fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    fast.no_padding()
-    fast.no_truncation()
-    ordinary = [(e.text, e.text_pair) for e in builtin_texts(256, pairs=True)]
-=======
     fast = _plain(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()))
-    ordinary = [(e.text, e.text_pair) for e in builtin_cases(256, pairs=True)]
->>>>>>> main
+    ordinary = [(e.text, e.text_pair) for e in builtin_texts(256, pairs=True)]
     cases = [*ordinary, *((text, None) for text in HARD_TEXTS)]
     path = folder / "tokenizer.json"
     if path.is_file():

@@ -9,13 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-<<<<<<< HEAD
-Role = Literal["matrix", "table", "kernel", "vector"]
-=======
 from edgekit import plain
 
-Role = Literal["matrix", "table", "vector"]
->>>>>>> main
+Role = Literal["matrix", "table", "kernel", "vector"]
 Layout = Literal["identity", "transpose", "rows"]
 
 

@@ -12,11 +12,7 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
-<<<<<<< HEAD
-from edgekit.errors import ArtifactError, InternalError
-=======
-from edgekit.errors import ArtifactError, first_line
->>>>>>> main
+from edgekit.errors import ArtifactError, InternalError, first_line
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
@@ -123,6 +119,8 @@ def _decisions(data: Mapping[str, npt.NDArray[Any]]) -> tuple[Decision, ...]:
     units = [str(d) for d in data["decisions"]]
     # the first folders had one unit per example and no counts
     counts = data.get("decision_counts", np.ones(len(units), np.int64))
+    if counts.ndim != 1 or counts.min(initial=0) < 0:
+        raise ValueError("its decision counts are no counts")
     ends = np.cumsum(counts)
     if len(units) != (ends[-1] if len(ends) else 0):
         raise ValueError("decisions and their counts contradict each other")

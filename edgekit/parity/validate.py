@@ -184,19 +184,6 @@ def check_file(
     expected, found = golden.outputs, modes["alone"]
     if {n: v.shape for n, v in expected.items()} != {n: v.shape for n, v in found.items()}:
         return FileVerdict(entry, ("its outputs have other shapes than the source's",), None, audit)
-<<<<<<< HEAD
-    parity = judge(
-        modes,
-        golden.outputs,
-        manifest.contract,
-        recipe,
-        entry.target,
-        golden.rows,
-        at_export=entry.parity if same_cases else None,
-        overrides=_fitting(thresholds, manifest, recipe),
-        decisions=golden.decisions,
-    )
-=======
     try:
         parity = judge(
             modes,
@@ -204,15 +191,14 @@ def check_file(
             manifest.contract,
             recipe,
             entry.target,
+            golden.rows,
             at_export=entry.parity if same_cases else None,
             overrides=_fitting(thresholds, manifest, recipe),
             decisions=golden.decisions,
-            lengths=golden.lengths,
         )
     except (LookupError, ValueError) as error:  # labels or metrics that are not those of the file
         problem = f"the manifest does not fit {entry.path} ({type(error).__name__})"
         return FileVerdict(entry, (problem,), None, audit)
->>>>>>> main
     return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
 
 
