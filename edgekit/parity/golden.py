@@ -119,6 +119,8 @@ def _decisions(data: Mapping[str, npt.NDArray[Any]]) -> tuple[Decision, ...]:
     units = [str(d) for d in data["decisions"]]
     # the first folders had one unit per example and no counts
     counts = data.get("decision_counts", np.ones(len(units), np.int64))
+    if counts.ndim != 1 or counts.min(initial=0) < 0:
+        raise ValueError("its decision counts are no counts")
     ends = np.cumsum(counts)
     if len(units) != (ends[-1] if len(ends) else 0):
         raise ValueError("decisions and their counts contradict each other")
