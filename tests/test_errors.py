@@ -86,10 +86,11 @@ def unsupported(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def unbound(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    from edgekit.converters.bindings import bind
+    from edgekit.converters.bindings import bind, derived_constants
 
     constant = np.linspace(1, 2, 256, dtype=np.float32).reshape(16, 16)
-    bind([("mystery", constant)], {"w": np.eye(4, dtype=np.float32)})
+    _, unknown = bind([("mystery", constant)], {"w": np.eye(4, dtype=np.float32)})
+    derived_constants(unknown, [("mystery", constant + 1)])
 
 
 def machine(folder: Path, patch: pytest.MonkeyPatch) -> None:
