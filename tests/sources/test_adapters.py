@@ -243,3 +243,40 @@ def test_trainers_folder_of_an_adapter(bases: dict[str, Path], tmp_path: Path) -
     assert source["taken_from"] == "checkpoint-20"
     assert any("checkpoint-30 was passed over" in note for note in source["notes"])
     assert any("rank 4" in note for note in source["notes"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "auto"),
+    [
+        ("TOKEN_CLS", "token-classification", "AutoModelForTokenClassification"),
+        ("QUESTION_ANS", "question-answering", "AutoModelForQuestionAnswering"),
+        (None, "fill-mask", "AutoModelForMaskedLM"),
+    ],
+)
+def test_other_tasks(
+    kind: str | None, task: str, auto: str, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    """The task comes from the adapter: from its task type, or from the class that it names."""
+    import peft
+    import torch
+    import transformers
+
+    torch.manual_seed(5)
+    model = peft.get_peft_model(
+        getattr(transformers, auto).from_pretrained(str(bases["bert"])),
+        peft.LoraConfig(
+            kind,
+            target_modules=ATTENTION,
+            init_lora_weights=False,
+            modules_to_save=None if kind else ["cls"],
+        ),
+    )
+    model.save_pretrained(str(tmp_path / "adapter"))
+    checkpoint = load(tmp_path / "adapter")
+    assert checkpoint.contract.task == task
+    row = {k: torch.from_numpy(v[None]) for k, v in rows_of(checkpoint)[0].items()}
+    model.eval()
+    with torch.inference_mode():
+        expected, found = model(**row), checkpoint.model(**row)
+    for name in expected.keys() & {"logits", "start_logits", "end_logits"}:
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-5)
