@@ -4,7 +4,8 @@ The reference is computed without them, so parity judges the repair too.
 
 **convbert**: its convolutions look at neighbouring tokens, padding included, so a text's result
 would depend on how far its batch is padded. Padded positions are set to zero in front of every
-convolution: what lies beyond the end of an unpadded text is zero there too.
+convolution: what lies beyond the end of an unpadded text is zero there too. Its windows are cut out
+by slices: ``unfold`` becomes a gather by indices, which LiteRT's delegate does not take.
 
 **deberta-v2**: its relative scores are gathered by a [length, length] table of indices, which
 LiteRT's delegate does not take: a cut in front of and behind each of two gathers per layer. Both
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,12 +34,16 @@ def repaired(model: nn.Module | None, architecture: str) -> Iterator[None]:
       architecture: its ``model_type``.
     """
     with ExitStack() as undo:
+        if architecture == "convbert":
+            undo.callback(setattr, nn.functional, "unfold", nn.functional.unfold)
+            nn.functional.unfold = _unfold_by_slices
         for module in [] if model is None else model.modules():
             kind = type(module).__name__
             if architecture == "convbert" and kind == "ConvBertSelfAttention":
                 _ZeroPadding(module, undo)
             if architecture == "deberta-v2" and kind == "DisentangledSelfAttention":
-                module.disentangled_attention_bias = MethodType(_shifted_bias, module)
+                bias = partial(_shifted_bias, module, _buckets(module))
+                module.disentangled_attention_bias = bias
                 undo.callback(delattr, module, "disentangled_attention_bias")
         yield
 
@@ -69,8 +74,19 @@ class _ZeroPadding:
         return None if self._keep is None else output * self._keep[:, :, None]
 
 
+def _unfold_by_slices(
+    values: Tensor, kernel_size: list[int], dilation: int, padding: list[int], stride: int
+) -> Tensor:
+    """In place of ``torch.nn.functional.unfold`` over one axis: [b, c, n, 1] -> [b, c * k, n]."""
+    batch, channels, length, _ = values.shape
+    padded = nn.functional.pad(values[..., 0], (padding[0], padding[0]))
+    windows = [padded[:, :, i : i + length] for i in range(kernel_size[0])]
+    return torch.stack(windows, dim=2).reshape(batch, channels * kernel_size[0], length)
+
+
 def _shifted_bias(
     self: Any,
+    table: tuple[int, ...],
     query_layer: Tensor,
     key_layer: Tensor,
     relative_pos: Tensor | None,
@@ -80,6 +96,7 @@ def _shifted_bias(
     """In place of ``DisentangledSelfAttention.disentangled_attention_bias``, the same values.
 
     Args:
+      table: what ``_buckets`` gave.
       query_layer, key_layer: float32 [batch * heads, length, size].
       relative_pos: not needed: distances follow from the length.
       rel_embeddings: float32 [distances, width].
@@ -90,14 +107,14 @@ def _shifted_bias(
     heads, span = self.num_attention_heads, self.pos_ebd_size
     length, size = query_layer.shape[1], query_layer.shape[2]
     # row m of a shifted table stands for query - key == length - 1 - m
-    buckets = _buckets(self, length, query_layer.device)
-    table = rel_embeddings[: 2 * span]
+    buckets = _picked(table, length)
+    positions = rel_embeddings[: 2 * span]
     scale = (size * scale_factor) ** 0.5
     score: Tensor | None = None
     for kind, side, sign in (("c2p", query_layer, 1), ("p2c", key_layer, -1)):
         if kind not in self.pos_att_type:
             continue
-        rows = table[torch.clamp(sign * buckets + span, 0, 2 * span - 1)]
+        rows = positions[torch.clamp(sign * buckets + span, 0, 2 * span - 1)]
         if kind == "c2p":
             project = self.key_proj if self.share_att_key else self.pos_key_proj
         else:
@@ -112,16 +129,25 @@ def _shifted_bias(
     return score
 
 
-def _buckets(layer: Any, length: Any, device: Any) -> Tensor:
+def _picked(table: tuple[int, ...], length: Any) -> Tensor:
     """int64 [2 * length - 1]: the bucket of each distance, length - 1 first."""
+    most = len(table) // 2
+    if isinstance(length, int):  # of a TFLite signature: a constant of its graph
+        places = [max(-most, min(most, length - 1 - m)) + most for m in range(2 * length - 1)]
+        return torch.tensor([table[i] for i in places])
+    distances = torch.arange(2 * length - 1) * -1 + (length - 1)
+    return torch.tensor(table)[torch.clamp(distances, -most, most) + most]
+
+
+def _buckets(layer: Any) -> tuple[int, ...]:
+    """The bucket of every distance that is told apart, from the negative ones to the positive."""
     from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
-    distances = torch.arange(2 * length - 1, device=device) * -1 + (length - 1)
-    if layer.position_buckets > 0 and layer.max_relative_positions > 0:
-        distances = make_log_bucket_position(
-            distances, layer.position_buckets, layer.max_relative_positions
-        )
-    return distances.to(torch.long)
+    most = int(layer.max_relative_positions)
+    distances = torch.arange(-most, most + 1)
+    if layer.position_buckets > 0:
+        distances = make_log_bucket_position(distances, int(layer.position_buckets), most)
+    return tuple(int(n) for n in distances)
 
 
 def _shift(scores: Tensor) -> Tensor:

@@ -172,7 +172,10 @@ class TfliteFile:
         shape = (1, count) if len(tensor.shape) < 2 else (rows, count // rows)
         factor = np.float32(tensor.transform.factor)
         if dtype in ("float32", "float16"):
-            values = np.frombuffer(data, dtype).astype(np.float32).reshape(shape) / factor
+            values = np.frombuffer(data, dtype).astype(np.float32)
+            if tensor.transform.layout == "transpose":
+                values = values.reshape(shape[::-1]).T
+            values = values.reshape(shape) / factor
             return Contents(values, float_noise(values, dtype), dtype, bits)
         codes = unpack(data, {"int8": 8, "int4": 4, "int2": 2}[dtype], count).reshape(shape)
         scales = without_empty_rows(_scales(first).reshape(-1, 1) / factor, codes)
