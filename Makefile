@@ -35,7 +35,8 @@ demo: $(STAMP)  ## export all-MiniLM-L6-v2 to both targets in three recipes, int
 
 examples: $(STAMP)  ## fine-tune a classifier, export Trainer's folder, validate, evaluate, use it
 	HF_HUB_OFFLINE=1 $(BIN)/python examples/fine_tune_and_ship.py $(EXAMPLE)
-	$(BIN)/edgekit evaluate $(EXAMPLE)/out --data examples/tickets-test.tsv
+	HF_HUB_OFFLINE=1 $(BIN)/edgekit evaluate $(EXAMPLE)/out --data examples/tickets-test.tsv \
+		--reference $(EXAMPLE)/run
 
 test: $(STAMP) $(LIGHT_STAMP)  ## all tests
 	$(BIN)/python -m pytest

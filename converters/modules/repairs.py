@@ -11,18 +11,23 @@ by slices: ``unfold`` becomes a gather by indices, which LiteRT's delegate does 
 LiteRT's delegate does not take: a cut in front of and behind each of two gathers per layer. Both
 tables depend on the distance of two tokens alone, so the rows of the distances are picked first and
 the scores are moved into place by padding, reshaping and slicing (the shift of Transformer-XL, Dai
-et al. 2019, appendix B). It also multiplies fewer rows: 2 * length - 1 in place of 512.
+et al. 2019, appendix B). It also multiplies fewer rows: 2 * length - 1 in place of 512. Its mask is
+filled in by a select, one more cut in every layer: a finite number is added instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any
 
 import torch
+from edgekit.converters.modules.attention import MASKED
 from torch import Tensor, nn
+
+#: tensors that XNNPACK's delegate takes in one concatenation, with room to spare (LiteRT 2.3: 5)
+JOINED = 3
 
 
 @contextmanager
@@ -37,6 +42,9 @@ def repaired(model: nn.Module | None, architecture: str) -> Iterator[None]:
         if architecture == "convbert":
             undo.callback(setattr, nn.functional, "unfold", nn.functional.unfold)
             nn.functional.unfold = _unfold_by_slices
+        if architecture == "deberta-v2":
+            undo.callback(setattr, Tensor, "masked_fill", Tensor.masked_fill)
+            Tensor.masked_fill = partialmethod(_fill_by_sum, Tensor.masked_fill)
         for module in [] if model is None else model.modules():
             kind = type(module).__name__
             if architecture == "convbert" and kind == "ConvBertSelfAttention":
@@ -46,6 +54,14 @@ def repaired(model: nn.Module | None, architecture: str) -> Iterator[None]:
                 module.disentangled_attention_bias = bias
                 undo.callback(delattr, module, "disentangled_attention_bias")
         yield
+
+
+def _fill_by_sum(values: Tensor, fill: Any, mask: Tensor, value: Any) -> Tensor:
+    """In place of ``Tensor.masked_fill`` where scores are hidden from a softmax."""
+    if values.is_floating_point() and isinstance(value, float) and value <= MASKED:
+        return values + mask.to(values.dtype) * MASKED
+    filled: Tensor = fill(values, mask, value)
+    return filled
 
 
 class _ZeroPadding:
@@ -80,8 +96,12 @@ def _unfold_by_slices(
     """In place of ``torch.nn.functional.unfold`` over one axis: [b, c, n, 1] -> [b, c * k, n]."""
     batch, channels, length, _ = values.shape
     padded = nn.functional.pad(values[..., 0], (padding[0], padding[0]))
-    windows = [padded[:, :, i : i + length] for i in range(kernel_size[0])]
-    return torch.stack(windows, dim=2).reshape(batch, channels * kernel_size[0], length)
+    windows = [padded[:, :, None, i : i + length] for i in range(kernel_size[0])]
+    while len(windows) > 1:  # the delegate joins no more than a few at once
+        windows = [
+            torch.cat(windows[i : i + JOINED], dim=2) for i in range(0, len(windows), JOINED)
+        ]
+    return windows[0].reshape(batch, channels * kernel_size[0], length)
 
 
 def _shifted_bias(

@@ -109,7 +109,7 @@ def judge(
             continue
         want = {k: v[judged] for k, v in reference.items()}
         got = {k: v[judged] for k, v in outputs.items()}
-        kept = np.flatnonzero(ran)
+        kept = [int(i) for i in np.flatnonzero(ran)]
         values = compare(_joined(want), _joined(got)) | task.parity(
             want,
             got,

@@ -15,7 +15,7 @@ class FeatureExtraction(SentenceEmbedding):
     """
 
     name = "feature-extraction"
-    outputs = ("last_hidden_state",)
+    outputs: tuple[str, ...] = ("last_hidden_state",)
 
     def positions(self, row: Ids, contract: Contract) -> Positions | None:
         """All real tokens, special ones too: some models are used for their first token."""

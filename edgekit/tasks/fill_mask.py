@@ -34,7 +34,7 @@ class FillMask:
     """Output ``logits``: float32 [batch, length, vocabulary]; judged where the mask stands."""
 
     name = "fill-mask"
-    outputs = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
     takes_pairs = False
 
     def prepare(

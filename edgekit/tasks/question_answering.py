@@ -33,7 +33,7 @@ class QuestionAnswering:
     """Outputs ``start_logits`` and ``end_logits``: float32 [batch, length] each."""
 
     name = "question-answering"
-    outputs = ("start_logits", "end_logits")
+    outputs: tuple[str, ...] = ("start_logits", "end_logits")
     takes_pairs = True
 
     def prepare(

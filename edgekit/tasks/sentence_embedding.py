@@ -14,7 +14,7 @@ class SentenceEmbedding:
     """Output ``sentence_embedding``: float32 [batch, dim]."""
 
     name = "sentence-embedding"
-    outputs = ("sentence_embedding",)
+    outputs: tuple[str, ...] = ("sentence_embedding",)
     takes_pairs = False
     prepare = staticmethod(prepare_text)
 

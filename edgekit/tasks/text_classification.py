@@ -30,7 +30,7 @@ class TextClassification:
     """Output ``logits``: float32 [batch, labels]; probabilities are made outside the graph."""
 
     name = "text-classification"
-    outputs = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
     takes_pairs = True
     prepare = staticmethod(prepare_text)
 

@@ -37,7 +37,7 @@ class TokenClassification:
     """Output ``logits``: float32 [batch, length, labels]."""
 
     name = "token-classification"
-    outputs = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
     takes_pairs = False
     prepare = staticmethod(prepare_text)
 
@@ -63,7 +63,7 @@ class TokenClassification:
                 f"unknown aggregation '{aggregation}'.", f"known: {', '.join(AGGREGATIONS)}."
             )
         scores = softmax(outputs["logits"])
-        kept = np.flatnonzero(~encoded.special)
+        kept = [int(i) for i in np.flatnonzero(~encoded.special)]
         if aggregation in ("none", "simple"):
             units = [_unit([i], scores[i], encoded, contract) for i in kept]
         else:
@@ -132,12 +132,11 @@ def _unit(
 
 
 def _word_scores(scores: Floats, aggregation: Aggregation) -> Floats:
-    if aggregation == "first":
-        return scores[0]
-    if aggregation == "max":
-        return scores[int(scores.max(axis=1).argmax())]
-    mean: Floats = scores.mean(axis=0)
-    return mean
+    if aggregation == "average":
+        found: Floats = scores.mean(axis=0)
+    else:
+        found = scores[0 if aggregation == "first" else int(scores.max(axis=1).argmax())]
+    return found
 
 
 def _kind(label: str) -> tuple[bool, str]:
