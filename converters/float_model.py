@@ -20,6 +20,10 @@ from edgekit.runtime.session import Session
 Weight = QuantizedTensor | npt.NDArray[np.float32] | npt.NDArray[np.float16]
 
 
+#: what a parameter that is read in several ways counts as
+_PRECEDENCE = ("tied", "matrix", "table", "kernel", "vector")
+
+
 @dataclass(frozen=True, slots=True)
 class FloatGraph:
     """One graph on disk.
@@ -37,12 +41,14 @@ class FloatGraph:
     derived: tuple[str | int, ...] = ()
 
     def roles(self) -> dict[str, str]:
-        """Parameter -> what the graph does with it; "matrix" wins over "table" for tied ones."""
-        found: dict[str, str] = {}
+        """Parameter -> what the graph does with it; "tied" for a matrix that is a table too."""
+        found: dict[str, set[str]] = {}
         for binding in self.bindings:
-            if found.get(binding.parameter) != "matrix":
-                found[binding.parameter] = binding.role
-        return found
+            found.setdefault(binding.parameter, set()).add(binding.role)
+        return {
+            name: "tied" if {"matrix", "table"} <= roles else min(roles, key=_PRECEDENCE.index)
+            for name, roles in found.items()
+        }
 
 
 #: entry name -> graph; an encoder has "main" alone
@@ -77,6 +83,7 @@ class Target(Protocol):
         weights: Mapping[str, Weight],
         path: Path,
         metadata: Mapping[str, str],
+        int8_activations: bool = True,
     ) -> list[WrittenFile]:
         """Write one recipe's file(s).
 
@@ -85,6 +92,7 @@ class Target(Protocol):
           weights: every used parameter: codes, or an array in the float format it is stored in.
           path: of the file; entries of an encoder-decoder get their name before the ending.
           metadata: goes into the file.
+          int8_activations: quantized matrices are multiplied as integers, else as floats.
         """
         ...
 

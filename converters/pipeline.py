@@ -159,7 +159,8 @@ def _write(
         "task": checkpoint.contract.task,
         "source_sha256": source,
     }
-    return target.write(model, weights, folder / f"model.{recipe}.{target.name}", metadata)
+    path = folder / f"model.{recipe}.{target.name}"
+    return target.write(model, weights, path, metadata, recipe.int8_activations)
 
 
 def _verify(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgekit import support_onnx
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Grid, Recipe
 
 TARGETS = ("onnx", "tflite")
+#: methods that need no text
+DATA_FREE = ("hqq", "mse", "rtn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class Support:
     """One row of ``edgekit recipes``.
 
     Attributes:
-      recipe: canonical name.
+      recipe: canonical name, or that of a family: <k> bits, groups of <n> inputs.
       target: "onnx" or "tflite".
       stored: how weights lie in the file.
       kernel: what multiplies them.
@@ -37,6 +40,7 @@ _ROWS = (
             "storage only"),
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
             "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
+    *(Support(recipe, "onnx", *rest) for recipe, *rest in support_onnx.rows()),
     Support("fp32", "tflite", "float32", "FULLY_CONNECTED (XNNPACK)", "1x"),
     Support("fp16", "tflite", "float16 behind DEQUANTIZE", "as fp32: unpacked at load", "1x",
             "storage only; more memory than fp32"),
@@ -56,16 +60,25 @@ def check_supported(recipe: Recipe, target: str) -> None:
     Raises:
       UnsupportedError: with the nearest recipe that runs.
     """
+    if recipe.method not in (None, *DATA_FREE):
+        raise UnsupportedError(
+            f"quantization method '{recipe.method}' is not made in this version.",
+            f"known: {', '.join(DATA_FREE)}.",
+        )
+    if target == "onnx":
+        refused = support_onnx.refusal(recipe)
+        if refused is None:
+            return
+        reason, nearest = refused
+        raise UnsupportedError(
+            f"recipe '{recipe}' is not made for onnx: {reason}.",
+            f"the nearest that runs is {nearest}; see `edgekit recipes`.",
+        )
     eight_per_row = Grid(8, "channel")
     weights_fine = recipe.weights in ("fp32", "fp16") or (
         recipe.weights == eight_per_row and recipe.int8_activations
     )
-    tables_fine = recipe.embeddings in ("fp32", "fp16", eight_per_row)
-    if recipe.method not in (None, "rtn"):
-        raise UnsupportedError(
-            f"quantization method '{recipe.method}' is not made in this version.", "known: rtn."
-        )
-    if weights_fine and tables_fine:
+    if weights_fine and recipe.embeddings in ("fp32", "fp16", eight_per_row):
         return
     names = ", ".join(row.recipe for row in supported(target))
     raise UnsupportedError(

@@ -20,7 +20,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from edgekit.converters.quantize.grids import in_groups
 from edgekit.converters.quantize.statistics import InputStats
+
+from edgekit.recipe import Grid
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,13 +34,14 @@ _LEVELS = 127.0
 
 
 def equalize(
-    weights: Mapping[str, Floats], stats: Mapping[str, InputStats]
+    weights: Mapping[str, Floats], stats: Mapping[str, InputStats], grids: Mapping[str, Grid]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Column factors for the matrices that gain by them.
 
     Args:
       weights: parameter -> float32 [out, in].
       stats: of their inputs; matrices of one group get one vector.
+      grids: of the matrices.
     Returns:
       parameter -> s, float32 [in]: the matrix's columns are multiplied by it, the input divided.
     """
@@ -48,49 +52,61 @@ def equalize(
     factors: dict[str, Floats] = {}
     for members in groups.values():
         matrices = [weights[name] for name in members]
-        chosen = choose_factors(matrices, stats[members[0]])
+        chosen = choose_factors(matrices, stats[members[0]], [grids[name] for name in members])
         if chosen is not None:
             factors.update({name: chosen for name in members})
     return factors
 
 
-def choose_factors(matrices: Sequence[Floats], stats: InputStats) -> Floats | None:
+def choose_factors(
+    matrices: Sequence[Floats], stats: InputStats, grids: Sequence[Grid]
+) -> Floats | None:
     """The best s of ``STRENGTHS`` for one input, or None when none is worth it.
 
     Args:
       matrices: all matrices [out, in] that read the input.
       stats: of that input.
+      grids: of the matrices.
     """
     peak = np.max([np.abs(m).max(axis=0) for m in matrices], axis=0)
     if not peak.any() or not stats.absmax.any():
         return None
     # channels or columns that are all zero keep their scale
     alive = (peak > 0) & (stats.absmax > 0)
-    before = predicted_noise(matrices, stats.sample, np.ones_like(peak))
+    before = predicted_noise(matrices, stats.sample, np.ones_like(peak), grids)
     best, best_noise = None, before * WORTH
     for strength in STRENGTHS:
         factors = np.ones_like(peak)
         factors[alive] = stats.absmax[alive] ** strength / peak[alive] ** (1 - strength)
         factors /= np.exp(np.log(factors[alive]).mean())
         factors[~alive] = 1
-        noise = predicted_noise(matrices, stats.sample, factors)
+        noise = predicted_noise(matrices, stats.sample, factors, grids)
         if noise < best_noise:
             best, best_noise = factors.astype(np.float32), noise
     return best
 
 
-def predicted_noise(matrices: Sequence[Floats], sample: Floats, factors: Floats) -> float:
-    """Expected square error of the products, int8 per token times int8 per row.
+def predicted_noise(
+    matrices: Sequence[Floats], sample: Floats, factors: Floats, grids: Sequence[Grid]
+) -> float:
+    """Expected square error of the products, int8 per token times codes of each matrix's grid.
 
     Rounding to a step of h adds h**2 / 12: once for every input weighted with its column, once
-    for every weight weighted with its input's mean square.
+    for every weight weighted with its input's mean square. Grids of less than 8 bits or with scales
+    per group are rounded once more, to the int8 row that the product reads.
     """
     inputs = sample / factors
     step_in = np.square(np.abs(inputs).max(axis=1) / _LEVELS).mean()
-    energy_in = np.square(inputs).mean(axis=0).sum()
+    energy_in = np.square(inputs).mean(axis=0)
     total = 0.0
-    for matrix in matrices:
+    for matrix, grid in zip(matrices, grids, strict=True):
         scaled = matrix * factors
-        step_weight = np.square(np.abs(scaled).max(axis=1) / _LEVELS).sum()
-        total += float(step_in * np.square(scaled).sum() + step_weight * energy_in)
+        rows = np.square(np.abs(scaled).max(axis=1) / _LEVELS).sum() * energy_in.sum()
+        span = grid.span(matrix.shape[1])
+        groups = np.abs(in_groups(scaled, span)).max(axis=2) / ((1 << (grid.bits - 1)) - 1)
+        energies = np.add.reduceat(energy_in, np.arange(0, matrix.shape[1], span))
+        noise = (np.square(groups).sum(axis=0) * energies).sum()
+        # one scale per row of 8 bits is that row; fewer bits per row are its codes as they are
+        noise += rows if groups.shape[1] > 1 else 0
+        total += float(step_in * np.square(scaled).sum() + noise)
     return total / 12

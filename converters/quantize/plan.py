@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import Weight
 from edgekit.converters.quantize.equalize import equalize
-from edgekit.converters.quantize.methods import get_method
+from edgekit.converters.quantize.methods import default_method, get_method
 from edgekit.converters.quantize.statistics import InputStats
 
+from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import FloatFormat, Grid, Recipe
 
 Floats = npt.NDArray[np.float32]
+#: (parameter, matrix [out, in], grid) -> codes, or None to leave it to a method without data
+Quantizer = Callable[[str, Floats, Grid], QuantizedTensor | None]
 
 #: 8-bit codes times uint8 activations: see ``Grid.max_pair_sum``
 PAIR_SUM = 128
@@ -26,12 +29,12 @@ class Plan:
 
     Attributes:
       formats: parameter -> grid or float format, for every parameter that the graph uses.
-      method: name of the quantization method.
+      method: name of the quantization method, or None for the best of each grid.
       equalized: matrices may get an input multiplier.
     """
 
     formats: Mapping[str, FloatFormat | Grid]
-    method: str
+    method: str | None
     equalized: bool
 
 
@@ -42,22 +45,43 @@ def make_plan(
 
     Args:
       recipe: the recipe.
-      roles: parameter -> "matrix", "table", "kernel" or "vector".
+      roles: parameter -> "matrix", "table", "tied", "kernel" or "vector".
       shapes: parameter -> shape; the first axis has a scale each.
-      target: "onnx" grids are kept from saturating x86's 16-bit sums when activations are int8.
+      target: "onnx" or "tflite": see ``grid_for``.
     """
     formats: dict[str, FloatFormat | Grid] = {}
     for name, role in roles.items():
         wanted: FloatFormat | Grid = "fp32"
-        if role == "table":
+        if role in ("table", "tied"):
             wanted = recipe.embeddings
         elif role in ("matrix", "kernel"):
             wanted = recipe.weights
-        integer = role == "matrix" and recipe.int8_activations and target == "onnx"
-        if isinstance(wanted, Grid) and integer:
-            wanted = replace(wanted, max_pair_sum=PAIR_SUM)
+        if isinstance(wanted, Grid):
+            integer = role in ("matrix", "tied") and recipe.int8_activations
+            wanted = grid_for(wanted, target, integer)
         formats[name] = wanted
-    return Plan(formats, get_method(recipe.method).name, recipe.int8_activations)
+    method = None if recipe.method is None else get_method(recipe.method).name
+    return Plan(formats, method, recipe.int8_activations)
+
+
+def grid_for(grid: Grid, target: str, integer: bool) -> Grid:
+    """A recipe's grid with what a target's kernels allow.
+
+    Args:
+      grid: as the recipe says.
+      target: onnxruntime takes negative scales, and folds small ones when a session loads; LiteRT
+        gets symmetric codes and float32 scales.
+      integer: the matrix is multiplied by int8 activations: 8-bit codes with one scale per row are
+        kept from saturating x86's 16-bit sums (those with scales per group are when they are
+        folded, narrower ones cannot saturate).
+    """
+    if target != "onnx":
+        return grid
+    if grid.bits == 8 and grid.grain != "group":
+        return replace(grid, max_pair_sum=PAIR_SUM) if integer else grid
+    if grid.asymmetric:
+        return grid
+    return replace(grid, codes="signed", scales="int8" if grid.grain == "group" else "float16")
 
 
 def apply_plan(
@@ -65,6 +89,7 @@ def apply_plan(
     parameters: Mapping[str, Floats],
     stats: Mapping[str, InputStats],
     matrices: set[str],
+    quantizer: Quantizer | None = None,
 ) -> dict[str, Weight]:
     """Quantize.
 
@@ -73,14 +98,16 @@ def apply_plan(
       parameters: float32 arrays of the source.
       stats: of the matrices' inputs; empty for sources that cannot be run.
       matrices: the parameters that are multiplied (equalization is for them alone).
+      quantizer: asked first for each matrix, which is already multiplied by its column factors
+        where it has some: whoever holds calibrated codes gives them here.
     Returns:
       parameter -> codes or array, for every parameter of the plan.
     """
-    method = get_method(plan.method)
     grids = {n: f for n, f in plan.formats.items() if isinstance(f, Grid)}
     factors = {}
     if plan.equalized:
-        factors = equalize({n: parameters[n] for n in grids if n in matrices}, stats)
+        chosen = {n: g for n, g in grids.items() if n in matrices}
+        factors = equalize({n: parameters[n] for n in chosen}, stats, chosen)
     weights: dict[str, Weight] = {}
     for name, wanted in plan.formats.items():
         value = parameters[name]
@@ -88,7 +115,10 @@ def apply_plan(
             factor = factors.get(name)
             scaled = value if factor is None else value * factor
             matrix = np.ascontiguousarray(scaled.reshape(len(scaled), -1))
-            tensor, _ = method.quantize(matrix, None, None, wanted)
+            tensor = None if quantizer is None else quantizer(name, matrix, wanted)
+            if tensor is None:
+                method = get_method(plan.method or default_method(wanted, False))
+                tensor, _ = method.quantize(matrix, None, None, wanted)
             if factor is not None:
                 tensor = replace(tensor, input_multiplier=(1 / factor).astype(np.float32))
             weights[name] = tensor

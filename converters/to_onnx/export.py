@@ -141,4 +141,13 @@ def _role(value: ir.Value) -> Role:
         return "kernel"
     if kinds <= {("MatMul", 1), ("Gemm", 1)}:
         return "matrix"
+    if kinds == {("Gather", 0), ("Transpose", 0)} and _turned_for_products(value):
+        return "tied"
     return "table" if kinds <= {("Gather", 0)} else "kernel"
+
+
+def _turned_for_products(value: ir.Value) -> bool:
+    """Whether every Transpose of a constant is read by products alone."""
+    turns = [use.node for use in value.uses() if use.node.op_type == "Transpose"]
+    reads = {(use.node.op_type, use.idx) for turn in turns for use in turn.outputs[0].uses()}
+    return reads == {("MatMul", 1)}

@@ -22,8 +22,10 @@ import numpy as np
 import onnx_ir as ir
 from edgekit.converters.bindings import Binding
 from edgekit.converters.to_onnx.builder import Builder
+from edgekit.converters.to_onnx.stored_codes import StoredCodes
 
 from edgekit.errors import InternalError
+from edgekit.folding import PAIR_LIMIT, pair_sums
 from edgekit.qtensor import QuantizedTensor
 
 CONTRIB = "com.microsoft"
@@ -56,26 +58,46 @@ class RowProducts:
 
         Args:
           binding: of the constant; its layout is [in, out] for MatMul.
-          weight: codes [out, in], one scale per row.
+          weight: codes [out, in]; those of fewer bits or with scales per group are folded to int8
+            rows when a session loads the file.
           value: the constant.
         Returns:
           names of the constants that hold the parameter now.
         """
-        if weight.scales.shape[1] != 1:
-            raise InternalError(f"{binding.parameter}: one scale per row is expected")
         name, build = str(binding.constant), self._builder
-        codes = build.constant(f"{name}.codes", weight.codes.T)
-        scales = weight.scales[:, 0] * np.float32(binding.transform.factor)
-        scale = build.constant(f"{name}.scales", scales)
-        zeros = build.constant(f"zeros{len(scales)}", np.zeros(len(scales), np.int8))
-        where = {"values": f"{name}.codes", "scales": f"{name}.scales"}
+        if is_int8_rows(weight):
+            # nothing to fold: the constants are what the product reads
+            codes = build.constant(f"{name}.codes", weight.codes.T)
+            scales = weight.scales[:, 0] * np.float32(binding.transform.factor)
+            scale = build.constant(f"{name}.scales", scales)
+            where = {"values": f"{name}.codes", "scales": f"{name}.scales"}
+        else:
+            stored = StoredCodes(build, name, weight, binding.transform.factor)
+            codes, scale = stored.int8_rows(build.first_user(value))
+            where = stored.where
+        return where | self.read(binding, weight, value, codes, scale)
+
+    def read(
+        self,
+        binding: Binding,
+        weight: QuantizedTensor,
+        value: ir.Value,
+        codes: ir.Value,
+        scale: ir.Value,
+    ) -> dict[str, str]:
+        """Put products with int8 codes [in, out] and scales [out] in place of those with a value.
+
+        Returns:
+          the name of the input multiplier, if there is one.
+        """
+        build, where = self._builder, {}
+        one_scale = weight.scales.shape[1] == 1  # else folding has seen to it
+        if one_scale and pair_sums(weight.codes.astype(np.float32)).max(initial=0) > PAIR_LIMIT:
+            raise InternalError(f"{binding.parameter}: codes could saturate 16-bit sums")
+        zeros = build.constant(f"zeros{weight.shape[0]}", np.zeros(weight.shape[0], np.int8))
         for use in list(value.uses()):
             node = use.node
-            bias = None
-            if node.op_type == "Gemm":
-                bias = node.inputs[2] if len(node.inputs) > 2 else None
-            elif node.op_type != "MatMul":
-                raise InternalError(f"{binding.parameter} is read by {node.op_type}")
+            bias = require_product(binding, node)
             rows, row_scale, grid, multiplier = self._quantize(node, weight)
             if multiplier is not None:
                 where["multiplier"] = multiplier
@@ -139,6 +161,27 @@ class RowProducts:
             node, "QuantizeLinear", [scaled, _scalar(build, 1.0), _zero_point(build, grid)]
         )
         return rows, peak, grid
+
+
+def is_int8_rows(weight: QuantizedTensor) -> bool:
+    """Whether codes and scales are what the product reads, with nothing to fold."""
+    return weight.bits == 8 and weight.scales.shape[1] == 1
+
+
+def require_product(binding: Binding, node: ir.Node) -> ir.Value | None:
+    """The bias of a product ``x @ weight.T``.
+
+    Raises:
+      InternalError: the node reads the constant in another way.
+    """
+    turned = binding.transform.layout == "transpose"
+    if node.op_type == "MatMul" and turned:
+        return None
+    if node.op_type == "Gemm":
+        flag = node.attributes.get("transB")
+        if turned != bool(flag is not None and flag.as_int()):
+            return node.inputs[2] if len(node.inputs) > 2 else None
+    raise InternalError(f"{binding.parameter} is read by {node.op_type} in an unknown layout")
 
 
 def _scalar(build: Builder, number: float) -> ir.Value:

@@ -12,6 +12,7 @@ from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.export import export_graph
 from edgekit.converters.to_onnx.write import write_graph
 
+from edgekit.folding import effective_weights
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session
@@ -32,14 +33,22 @@ class OnnxTarget:
         weights: Mapping[str, Weight],
         path: Path,
         metadata: Mapping[str, str],
+        int8_activations: bool = True,
     ) -> list[WrittenFile]:
         """See ``Target.write``."""
-        stored = write_graph(model["main"], weights, path, metadata)
+        stored = write_graph(model["main"], weights, path, metadata, int8_activations)
         return [WrittenFile(path, stored, model["main"].derived)]
 
-    def effective(self, tensor: QuantizedTensor) -> npt.NDArray[np.float32]:
-        """Codes times float32 scales: the kernel changes nothing."""
-        return tensor.dequantize()
+    def effective(
+        self, tensor: QuantizedTensor, int8_activations: bool = False
+    ) -> npt.NDArray[np.float32]:
+        """See ``Target.effective``.
+
+        Args:
+          tensor: the codes.
+          int8_activations: scales per group are folded to int8 rows; else they are kept.
+        """
+        return effective_weights(tensor, int8_activations)
 
     def open(self, path: Path, threads: int) -> Session:
         """See ``Target.open``."""

@@ -1,8 +1,9 @@
-"""From a float graph and weights to an .onnx file: real values, float16 storage, int8 products."""
+"""From a float graph and weights to an .onnx file: real values, float16 storage, k-bit codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,25 @@ import numpy.typing as npt
 import onnx_ir as ir
 from edgekit.converters.bindings import Binding
 from edgekit.converters.float_model import FloatGraph, Weight
+from edgekit.converters.to_onnx.block_products import BITS as NIBBLE
+from edgekit.converters.to_onnx.block_products import replace_products
 from edgekit.converters.to_onnx.builder import Builder
-from edgekit.converters.to_onnx.int8_rows import RowProducts
+from edgekit.converters.to_onnx.int8_rows import RowProducts, is_int8_rows
+from edgekit.converters.to_onnx.stored_codes import StoredCodes
+from onnx_ir.convenience import replace_all_uses_with
 
-from edgekit.audit.records import StoredTensor, Transform
+from edgekit.audit.records import Layout, StoredTensor, Transform, weights_digest
 from edgekit.errors import InternalError
+from edgekit.folding import effective_weights
 from edgekit.qtensor import QuantizedTensor
 
 
 def write_graph(
-    graph: FloatGraph, weights: Mapping[str, Weight], path: Path, metadata: Mapping[str, str]
+    graph: FloatGraph,
+    weights: Mapping[str, Weight],
+    path: Path,
+    metadata: Mapping[str, str],
+    int8_activations: bool,
 ) -> tuple[StoredTensor, ...]:
     """Write one file.
 
@@ -29,6 +39,7 @@ def write_graph(
       weights: parameter -> codes, or float32 / float16 array.
       path: of the file.
       metadata: key-value entries of the file.
+      int8_activations: quantized matrices are multiplied as integers, else as floats.
     Returns:
       where each parameter lies in it.
     """
@@ -36,7 +47,8 @@ def write_graph(
     builder = Builder(model.graph)
     products = RowProducts(builder)
     stored = [
-        _place(builder, products, binding, weights[binding.parameter]) for binding in graph.bindings
+        _Placement(builder, products, binding, int8_activations).place(weights[binding.parameter])
+        for binding in graph.bindings
     ]
     builder.finish()
     model.metadata_props.update(metadata)
@@ -44,43 +56,125 @@ def write_graph(
     return tuple(stored)
 
 
-def _place(
-    builder: Builder, products: RowProducts, binding: Binding, weight: Weight
-) -> StoredTensor:
-    value = builder.graph.initializers[str(binding.constant)]
-    shape = tuple(int(n) for n in weight.shape)
+class _Placement:
+    """One binding of one file."""
 
-    def stored(
-        dtype: str,
-        bits: int,
-        where: dict[str, str],
-        group: int | None = None,
-        transform: Transform = binding.transform,
-    ) -> StoredTensor:
-        return StoredTensor(
-            binding.parameter, shape, binding.role, transform, dtype, bits, where, group
-        )
+    def __init__(
+        self, builder: Builder, products: RowProducts, binding: Binding, int8_activations: bool
+    ) -> None:
+        self._build, self._products = builder, products
+        self._binding, self._int8 = binding, int8_activations
+        self._value = builder.graph.initializers[str(binding.constant)]
+        self._name = str(binding.constant)
 
-    if not isinstance(weight, QuantizedTensor):
-        array = _layout(binding, weight, value)
-        name = str(binding.constant)
+    def place(self, weight: Weight) -> StoredTensor:
+        if not isinstance(weight, QuantizedTensor):
+            return self._floats(weight)
+        transform = self._binding.transform
+        if self._binding.role == "matrix":
+            # int8 rows lie as products read them, [in, out]; what is unpacked lies [out, in]
+            layout: Layout = "transpose" if self._int8 and is_int8_rows(weight) else "identity"
+            transform = Transform(layout, factor=transform.factor)
+            return self._stored(weight, self._matrix(weight), transform)
+        if self._binding.role == "table":
+            return self._stored(weight, self._table(weight), transform)
+        if self._binding.role == "tied":
+            return self._stored(weight, self._tied(weight), transform)
+        return self._stored(weight, self._kernel(weight), transform)
+
+    def _floats(self, weight: npt.NDArray[Any]) -> StoredTensor:
+        binding, name = self._binding, self._name
+        array = _layout(binding, weight, self._value)
+        shape = tuple(int(n) for n in weight.shape)
+        dtype, bits, where = "float32", 32, {"values": name}
         if array.dtype == np.float16:
             # storage only: onnxruntime folds the Cast when it loads the file
-            half = builder.constant(f"{name}.half", array)
-            builder.before_users(value, "Cast", [half], to=ir.DataType.FLOAT)
-            return stored("float16", 16, {"values": f"{name}.half"})
-        value.const_value = ir.tensor(array, name=name)
-        return stored("float32", 32, {"values": name})
-    if binding.role == "kernel":
-        where = _place_kernel(builder, binding, weight, value)
-        return stored("int8", weight.bits, where, weight.group)
-    if binding.role == "table":
-        where = _place_table(builder, binding, weight, value)
-        return stored("int8", weight.bits, where, weight.group)
-    where = products.replace(binding, weight, value)
-    # products read [in, out], also where a Gemm read [out, in]
-    transform = Transform("transpose", factor=binding.transform.factor)
-    return stored("int8", weight.bits, where, weight.group, transform)
+            half = self._build.constant(f"{name}.half", array)
+            self._build.before_users(self._value, "Cast", [half], to=ir.DataType.FLOAT)
+            dtype, bits, where = "float16", 16, {"values": f"{name}.half"}
+        else:
+            self._value.const_value = ir.tensor(array, name=name)
+        return StoredTensor(
+            binding.parameter, shape, binding.role, binding.transform, dtype, bits, where
+        )
+
+    def _stored(
+        self, weight: QuantizedTensor, where: dict[str, str], transform: Transform
+    ) -> StoredTensor:
+        rows = slice(transform.start, transform.stop)
+        values = effective_weights(weight, "channel_scales" in where, transform.factor, rows)
+        return StoredTensor(
+            self._binding.parameter, weight.shape, self._binding.role, transform,
+            f"int{weight.bits}", weight.bits, where, weight.group, weights_digest(values),
+        )  # fmt: skip
+
+    def _matrix(self, weight: QuantizedTensor) -> dict[str, str]:
+        """Products: int8 rows, packed 4-bit codes, or float32 unpacked when a session loads."""
+        if self._int8:
+            return self._products.replace(self._binding, weight, self._value)
+        if weight.bits == NIBBLE:
+            return replace_products(self._build, self._binding, weight, self._value)
+        return self._unpacked(weight, self._binding.transform.layout == "transpose")
+
+    def _kernel(self, weight: QuantizedTensor) -> dict[str, str]:
+        """Anything else of two axes or more: float32, unpacked when a session loads."""
+        if self._binding.transform.layout != "identity":
+            raise InternalError(f"kernel {self._binding.parameter} has an unexpected layout")
+        return self._unpacked(weight, False)
+
+    def _unpacked(self, weight: QuantizedTensor, turned: bool) -> dict[str, str]:
+        constant = self._value.const_value
+        if constant is None:
+            raise InternalError(f"constant {self._name} has no value")
+        shape = tuple(int(n) for n in constant.shape.numpy())
+        stored = StoredCodes(self._build, self._name, weight, self._binding.transform.factor)
+        before = self._build.first_user(self._value)
+        floats = stored.floats(before)
+        if turned:
+            floats = self._build.op(before, "Transpose", [floats], perm=[1, 0])
+        if shape != (weight.shape[::-1] if turned else weight.shape):
+            name = "i" + "_".join(map(str, shape))
+            axes = self._build.constant(name, np.array(shape, np.int64))
+            floats = self._build.op(before, "Reshape", [floats, axes])
+        replace_all_uses_with(self._value, floats)
+        return stored.where
+
+    def _table(self, weight: QuantizedTensor) -> dict[str, str]:
+        """Looked-up rows: codes and scales are gathered, then unpacked; nothing at load."""
+        transform = self._binding.transform
+        if transform.layout == "transpose":
+            raise InternalError(f"table {self._binding.parameter} has an unexpected layout")
+        rows = slice(transform.start, transform.stop)
+        stored = StoredCodes(self._build, self._name, weight, transform.factor, rows)
+        self._gather(stored)
+        return stored.where
+
+    def _gather(self, stored: StoredCodes) -> None:
+        for use in list(self._value.uses()):
+            node = use.node
+            if node.op_type != "Gather":
+                raise InternalError(f"table {self._binding.parameter} is read by {node.op_type}")
+            ids = node.inputs[1]
+            if ids is None:
+                raise InternalError("a Gather without ids")
+            self._build.take_place(node, stored.gathered(node, ids))
+
+    def _tied(self, weight: QuantizedTensor) -> dict[str, str]:
+        """A table that is multiplied too: stored once, unpacked for the product at load."""
+        stored = StoredCodes(self._build, self._name, weight, self._binding.transform.factor)
+        turns = [use.node for use in self._value.uses() if use.node.op_type == "Transpose"]
+        for turn in turns:
+            turned = turn.outputs[0]
+            if self._int8:
+                codes, scales = stored.int8_rows(turn)
+                binding = replace(self._binding, transform=Transform("transpose"))
+                self._products.read(binding, weight, turned, codes, scales)
+            else:
+                floats = self._build.op(turn, "Transpose", [stored.floats(turn)], perm=[1, 0])
+                replace_all_uses_with(turned, floats)
+            self._build.graph.remove(turn, safe=True)
+        self._gather(stored)
+        return stored.where
 
 
 def _layout(binding: Binding, weight: npt.NDArray[Any], value: ir.Value) -> npt.NDArray[Any]:
@@ -90,46 +184,3 @@ def _layout(binding: Binding, weight: npt.NDArray[Any], value: ir.Value) -> npt.
         raise InternalError(f"constant {binding.constant} has no value")
     array = binding.transform.apply(weight.astype(np.float32)).astype(weight.dtype)
     return np.ascontiguousarray(array.reshape(tuple(int(n) for n in constant.shape.numpy())))
-
-
-def _place_kernel(
-    builder: Builder, binding: Binding, weight: QuantizedTensor, value: ir.Value
-) -> dict[str, str]:
-    """Codes and scales of rows, unpacked when the session loads (Cast and Mul fold there)."""
-    if binding.transform.layout != "identity" or weight.scales.shape[1] != 1:
-        raise InternalError(f"kernel {binding.parameter} has an unexpected layout")
-    constant = value.const_value
-    if constant is None:
-        raise InternalError(f"constant {binding.constant} has no value")
-    name, shape = str(binding.constant), tuple(int(n) for n in constant.shape.numpy())
-    rows = (weight.shape[0], *(1 for _ in shape[1:]))
-    codes = builder.constant(f"{name}.codes", weight.codes.reshape(shape))
-    scales = weight.scales[:, 0] * np.float32(binding.transform.factor)
-    scale = builder.constant(f"{name}.scales", scales.reshape(rows))
-    floats = builder.op(builder.first_user(value), "Cast", [codes], to=ir.DataType.FLOAT)
-    builder.before_users(value, "Mul", [floats, scale])
-    return {"values": f"{name}.codes", "scales": f"{name}.scales"}
-
-
-def _place_table(
-    builder: Builder, binding: Binding, weight: QuantizedTensor, value: ir.Value
-) -> dict[str, str]:
-    """Looked-up rows: Gather codes and scales, multiply; nothing is unpacked at load."""
-    if binding.transform.layout == "transpose" or weight.scales.shape[1] != 1:
-        raise InternalError(f"table {binding.parameter} has an unexpected layout")
-    name = str(binding.constant)
-    rows = slice(binding.transform.start, binding.transform.stop)
-    codes = builder.constant(f"{name}.codes", np.ascontiguousarray(weight.codes[rows]))
-    scales = builder.constant(
-        f"{name}.scales", weight.scales[rows] * np.float32(binding.transform.factor)
-    )
-    for use in list(value.uses()):
-        node = use.node
-        if node.op_type != "Gather":
-            raise InternalError(f"table {binding.parameter} is read by {node.op_type}")
-        ids = node.inputs[1]
-        picked = builder.op(node, "Gather", [codes, ids])
-        floats = builder.op(node, "Cast", [picked], to=ir.DataType.FLOAT)
-        scale = builder.op(node, "Gather", [scales, ids])
-        builder.take_place(node, builder.op(node, "Mul", [floats, scale]))
-    return {"values": f"{name}.codes", "scales": f"{name}.scales"}

@@ -32,6 +32,7 @@ class TfliteTarget:
         weights: Mapping[str, Weight],
         path: Path,
         metadata: Mapping[str, str],
+        int8_activations: bool = True,
     ) -> list[WrittenFile]:
         """See ``Target.write``."""
         stored = write_graph(model["main"], weights, path, metadata)

@@ -88,7 +88,7 @@ def expected_dtype(recipe: Recipe, tensor: StoredTensor) -> str:
     """The type in which the recipe wants that parameter stored."""
     if tensor.role == "vector":
         return "float32"
-    wanted = recipe.embeddings if tensor.role == "table" else recipe.weights
+    wanted = recipe.embeddings if tensor.role in ("table", "tied") else recipe.weights
     if isinstance(wanted, Grid):
         return tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
     return {"fp32": "float32", "fp16": "float16"}[wanted]
@@ -98,6 +98,8 @@ def _inspect(
     file: OnnxFile | TfliteFile, tensor: StoredTensor, sketches: Mapping[str, Sketch] | None
 ) -> TensorRecord:
     found = file.contents(tensor)
+    if found.digest is not None and tensor.digest not in (None, found.digest):
+        raise ArtifactError("its codes or scales differ from those that were exported", "")
     rms = largest = None
     if sketches is not None:
         if tensor.parameter not in sketches:

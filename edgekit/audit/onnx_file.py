@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.audit.onnx_codes import orient, read_codes
 from edgekit.audit.records import Contents, StoredTensor
 from edgekit.errors import ArtifactError, MissingExtraError, first_line
 
@@ -92,22 +93,13 @@ class OnnxFile:
         Raises:
           ArtifactError: a constant is missing or no node uses it.
         """
-        values = self._array(tensor, "values")
-        oriented = _orient(values.astype(np.float32), tensor)
-        bits = values.size * tensor.bits
-        if "scales" not in tensor.where:
+        if not any(part in tensor.where for part in ("scales", "scale_codes")):
+            values = self._array(tensor, "values")
+            oriented: npt.NDArray[np.float32] = orient(values.astype(np.float32), tensor)
+            oriented = oriented / np.float32(tensor.transform.factor)
+            bits = values.size * tensor.bits
             return Contents(oriented, float_noise(oriented, values.dtype), str(values.dtype), bits)
-        scales = self._array(tensor, "scales").astype(np.float32).reshape(-1, 1)
-        scales = without_empty_rows(scales, oriented)
-        step: npt.NDArray[np.float32] = np.abs(scales)
-        multiplier = None
-        if "multiplier" in tensor.where:
-            multiplier = self._array(tensor, "multiplier").astype(np.float32).reshape(1, -1)
-            step = step * multiplier
-            bits += multiplier.size * 32
-        weights = oriented * scales if multiplier is None else oriented * scales * multiplier
-        noise = np.broadcast_to(step / np.float32(np.sqrt(12)), weights.shape)
-        return Contents(weights, noise, str(values.dtype), bits + scales.size * 32)
+        return read_codes(tensor, {part: self._array(tensor, part) for part in tensor.where})
 
     def unlisted_floats(
         self, stored: list[StoredTensor], derived: Sequence[str | int] = ()
@@ -154,17 +146,6 @@ def float_noise(values: npt.NDArray[np.float32], dtype: Any) -> npt.NDArray[np.f
     if np.dtype(dtype) == np.float16:
         return np.abs(values) * np.float32(2.0**-11 / np.sqrt(3)) + np.float32(2.0**-25)
     return np.abs(values) * np.float32(2.0**-24)
-
-
-def _orient(values: npt.NDArray[np.float32], tensor: StoredTensor) -> npt.NDArray[np.float32]:
-    """From the file's layout to the parameter's, exporter's factor undone, as a matrix."""
-    if tensor.transform.layout == "transpose":
-        values = values.T
-    rows = tensor.shape[0]
-    if tensor.transform.layout == "rows":
-        rows = (tensor.transform.stop or rows) - tensor.transform.start
-    matrix = values.reshape(1, -1) if len(tensor.shape) < 2 else values.reshape(rows, -1)
-    return matrix / np.float32(tensor.transform.factor)
 
 
 def _specs(values: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -11,8 +12,11 @@ import numpy.typing as npt
 
 from edgekit import plain
 
-Role = Literal["matrix", "table", "kernel", "vector"]
+Role = Literal["matrix", "table", "tied", "kernel", "vector"]
 Layout = Literal["identity", "transpose", "rows"]
+
+#: parts of ``StoredTensor.where`` of which one is always there
+_VALUES = {"values", "nibbles", "plane4", "plane2", "plane1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,17 @@ class StoredTensor:
     Attributes:
       parameter: its name in the source.
       shape: of the parameter.
-      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm, the few taps of a
-        depthwise convolution; stays float32), or "kernel": any other of two axes or more
-        (convolutions, tables that a norm reads), stored in few bits.
+      role: "matrix" (multiplied), "table" (looked up), "tied" (both, stored once), "vector" (bias,
+        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of two
+        axes or more (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
-      dtype: of the stored values: "float32", "float16", "int8", "int4", ...
+      dtype: of the stored values: "float32", "float16", or "int2" to "int8" for codes.
       bits: per stored value.
       group: inputs per scale, None for floats.
-      where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier".
+      where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier". ONNX files
+        hold codes of less than 8 bits as "plane4", "plane2", "plane1" (``edgekit.planes``) or
+        "nibbles", scales also as "scale_codes" and "row_scales", and "channel_scales" where codes
+        are folded to int8 rows (``edgekit.folding``).
     """
 
     parameter: str
@@ -67,6 +74,7 @@ class StoredTensor:
     bits: int
     where: Mapping[str, str | int]
     group: int | None = None
+    digest: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest; defaults are left out."""
@@ -87,11 +95,11 @@ class StoredTensor:
         name = plain.text(values["parameter"], "tensor.parameter")
         where = f"tensor {ascii(name)[:60]}"
         places = plain.mapping(values["where"], f"{where}: where")
-        if "values" not in places or not all(type(p) in (str, int) for p in places.values()):
+        if not _VALUES & places.keys() or not all(type(p) in (str, int) for p in places.values()):
             raise plain.PlainDataError(f"{where}: where", places, "a place of its values")
         transform = Transform(**plain.mapping(values.get("transform", {}), where))
         _check_transform(transform, where)
-        group = values.get("group")
+        group, digest = values.get("group"), values.get("digest")
         return StoredTensor(
             parameter=name,
             shape=tuple(
@@ -104,7 +112,18 @@ class StoredTensor:
             bits=plain.integer(values["bits"], f"{where}: bits", 1, 64),
             where=places,
             group=None if group is None else plain.integer(group, f"{where}: group", 1),
+            digest=None if digest is None else plain.text(digest, f"{where}: digest"),
         )
+
+
+def weights_digest(values: npt.NDArray[np.float32]) -> str:
+    """What tells a matrix from any other: 32 hexadecimal digits of its float32 values' sha256.
+
+    Codes and scales decide the values to the last bit, so a reader must find the same.
+    """
+    # -0.0 and 0.0 are one weight
+    plain_zeros = np.ascontiguousarray(values, "<f4") + np.float32(0)
+    return hashlib.sha256(repr(values.shape).encode() + plain_zeros.tobytes()).hexdigest()[:32]
 
 
 def _check_transform(transform: Transform, where: str) -> None:
@@ -122,15 +141,19 @@ class Contents:
 
     Attributes:
       values: float32, the weights that the file stands for (factor undone).
-      noise: float32, the standard deviation that storing each value may add.
+      noise: float32, the standard deviation that storing each value may add: by rounding to the
+        nearest code, and by folding codes to int8 rows.
       dtype: of the stored values.
       stored_bits: values and their scales together.
+      digest: of the weights with the exporter's factor in them (``weights_digest``); None where
+        none is ever stated.
     """
 
     values: npt.NDArray[np.float32]
     noise: npt.NDArray[np.float32]
     dtype: str
     stored_bits: int
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
