@@ -156,7 +156,8 @@ class _Work:
             if stage.adds:  # y is what the layer should give: sum of the float path - residual
                 gap = cross - weight @ moment.matrix
                 bias = self._bias(name)
-                mean_gap = mean - weight @ moment.mean - (0 if bias is None else bias)
+                mean_gap = mean - weight @ moment.mean
+                mean_gap = mean_gap if bias is None else mean_gap - bias
             else:  # y is the float path's input
                 gap = weight @ (cross - moment.matrix)
                 mean_gap = weight @ (mean - moment.mean)
