@@ -209,7 +209,7 @@ def measure(wanted: Callable[[Case], bool]) -> None:
     bench: Bench | None = None
     for seed in SEEDS:
         for case in cases():
-            needs_text = get_method(case.method).needs != "nothing" or case.int8
+            needs_text = get_method(case.method).needs != "nothing"
             path = PARTS / (re.sub(r"[^a-z0-9]+", "-", case.name) + f"-{seed}.json")
             if not wanted(case) or path.exists() or (seed and not needs_text):
                 continue

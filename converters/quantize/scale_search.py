@@ -119,6 +119,8 @@ def _codes(parts: Floats, scale: Floats, zero: Floats, low: np.float32, high: np
     if zero.any():
         shift = np.asarray(zero[..., None], np.float32)
         np.maximum(codes, low - shift, out=codes)
-        return np.minimum(codes, high - shift, out=codes)
-    np.maximum(codes, low, out=codes)
-    return np.minimum(codes, high, out=codes)
+        np.minimum(codes, high - shift, out=codes)
+    else:
+        np.maximum(codes, low, out=codes)
+        np.minimum(codes, high, out=codes)
+    return codes

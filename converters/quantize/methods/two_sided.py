@@ -57,7 +57,7 @@ class TwoSided:
     shift: float = 0.75
     damping: float = 0.01
     shift_damping: float = 0.03
-    output_damping: float = 0.5
+    output_damping: float = 1.0
     blocks: int = 8
 
     def quantize(
