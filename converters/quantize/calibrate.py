@@ -96,7 +96,7 @@ def calibrate(
       CheckpointError: a matrix holds NaN.
       CasesError: there is no text.
     """
-    choose = method if not hasattr(method, "quantize") else lambda _: method
+    choose = _chooser(method)
     if not batches:
         batches_of([])  # says so
     course = find_course(module, batches[0], set(grids))
@@ -129,6 +129,12 @@ def calibrate(
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
 
 
+def _chooser(method: Method | Callable[[str], Method]) -> Callable[[str], Method]:
+    if callable(method):
+        return method
+    return lambda _: method
+
+
 class _Work:
     """Statistics to codes to the copy's weights."""
 
@@ -136,7 +142,7 @@ class _Work:
         self,
         quantized: Any,
         grids: Mapping[str, Grid],
-        choose: Callable[[str], Any],
+        choose: Callable[[str], Method],
         outputs: Mapping[str, Moment],
     ) -> None:
         self._parameters = dict(quantized.named_parameters())
