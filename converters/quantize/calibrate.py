@@ -25,6 +25,7 @@ from edgekit.converters.quantize.float_path import FloatPath, open_float_path
 from edgekit.converters.quantize.method import LayerStats, Method
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.output_metric import output_moments
+from edgekit.converters.quantize.texts import batches_of
 from edgekit.converters.quantize.walk import (
     Batch,
     Lane,
@@ -41,7 +42,7 @@ from edgekit.recipe import Grid
 Floats = npt.NDArray[np.float32]
 
 #: batches whose gradients tell what the outputs are worth: about this many tokens
-METRIC_TOKENS = 6000
+METRIC_TOKENS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Calibrated:
       tensors: weight's parameter name -> its codes.
       biases: bias' parameter name -> corrected values, for the biases that changed.
       errors: weight's parameter name -> relative output error: the mean square of the quantized
-        layer's error on its own inputs over the mean square of its float output (about the means).
+        layer's error on its own inputs over the mean square of its float output (about the means);
+        empty when no method looked at the text.
       tokens: calibration tokens seen.
       uncalibrated: weights that were asked for but that the module never multiplied by.
     """
@@ -94,15 +96,24 @@ def calibrate(
       CheckpointError: a matrix holds NaN.
       CasesError: there is no text.
     """
-    choose = method if not hasattr(method, "quantize") else lambda _: method
+    choose = _chooser(method)
+    if not batches:
+        batches_of([])  # says so
     course = find_course(module, batches[0], set(grids))
     walked = [name for stage in course.stages for name in stage.names]
     known = {*walked, *course.repeated}
     outputs: dict[str, Moment] = {}
-    if guided:
-        outputs = output_moments(module, _some(batches, METRIC_TOKENS), known, seed)
+    if guided and any(choose(name).needs == "calibration" for name in known):
+        # not for layers that add to the residual stream: what they do is made up for downstream
+        inner = {name for s in course.stages if not s.adds for name in s.names}
+        outputs = output_moments(module, _some(batches, METRIC_TOKENS), inner, seed)
     quantized = copy.deepcopy(module)
     work = _Work(quantized, grids, choose, outputs)
+    missing = tuple(name for name in grids if name not in known)
+    if all(choose(name).needs == "nothing" for name in known):
+        for name in (*course.repeated, *walked):
+            work.quantize(name, None)
+        return Calibrated(work.tensors, {}, {}, 0, missing)
     for name, moment in _repeated_moments(module, batches, course.repeated).items():
         work.quantize(name, LayerStats(moment, outputs=outputs.get(name), tokens=0))
     with (
@@ -115,8 +126,13 @@ def calibrate(
                 told(number + 1, len(course.stages))
         floats.finish()
     tokens = sum(next(iter(batch.values())).size for batch in batches)
-    missing = tuple(name for name in grids if name not in known)
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
+
+
+def _chooser(method: Method | Callable[[str], Method]) -> Callable[[str], Method]:
+    if callable(method):
+        return method
+    return lambda _: method
 
 
 class _Work:
@@ -126,7 +142,7 @@ class _Work:
         self,
         quantized: Any,
         grids: Mapping[str, Grid],
-        choose: Callable[[str], Any],
+        choose: Callable[[str], Method],
         outputs: Mapping[str, Moment],
     ) -> None:
         self._parameters = dict(quantized.named_parameters())
@@ -156,14 +172,15 @@ class _Work:
             if stage.adds:  # y is what the layer should give: sum of the float path - residual
                 gap = cross - weight @ moment.matrix
                 bias = self._bias(name)
-                mean_gap = mean - weight @ moment.mean - (0 if bias is None else bias)
+                mean_gap = mean - weight @ moment.mean
+                mean_gap = mean_gap if bias is None else mean_gap - bias
             else:  # y is the float path's input
                 gap = weight @ (cross - moment.matrix)
                 mean_gap = weight @ (mean - moment.mean)
             stats = LayerStats(moment, gap, mean_gap, self._outputs.get(name), sums.tokens)
             self.quantize(name, stats)
 
-    def quantize(self, name: str, stats: LayerStats) -> None:
+    def quantize(self, name: str, stats: LayerStats | None) -> None:
         weight, bias = self._value(name), self._bias(name)
         tensor, corrected = self._choose(name).quantize(weight, bias, stats, self._grids[name])
         values = tensor.dequantize()
@@ -173,7 +190,8 @@ class _Work:
             if corrected is not None and corrected is not bias:
                 self.biases[_bias_name(name)] = corrected
                 self._parameters[_bias_name(name)].copy_(torch.from_numpy(corrected))
-        self.errors[name] = _relative_error(weight, values, stats.inputs.matrix)
+        if stats is not None:
+            self.errors[name] = _relative_error(weight, values, stats.inputs.matrix)
 
     def _value(self, name: str) -> Floats:
         value: Floats = self._parameters[name].detach().numpy().copy()

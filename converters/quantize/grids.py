@@ -54,6 +54,21 @@ class Scales:
         steps = codes.astype(np.float32)
         return scale * (steps if zero is None else steps - zero)
 
+    def with_rows(self, chosen: npt.NDArray[np.bool_], other: Scales) -> Scales:
+        """These scales, but the other's in the rows that are chosen (bool [out])."""
+
+        def merge(mine: Any, theirs: Any) -> Any:
+            if mine is None:
+                return None
+            return np.where(chosen.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
+
+        return Scales(
+            merge(self.values, other.values),
+            merge(self.zeros, other.zeros),
+            merge(self.codes, other.codes),
+            merge(self.row_scales, other.row_scales),
+        )
+
     @staticmethod
     def joined(parts: Sequence[Scales], order: npt.NDArray[np.intp]) -> Scales:
         """Scales of all rows from those of parts; row i of the parts becomes row ``order[i]``."""
