@@ -182,8 +182,9 @@ def answer_by_hand(source: Path, question: str, context: str, longest: int) -> d
         with torch.no_grad():
             out = model(**{k: torch.tensor(v) for k, v in inputs.items()})
         inside = [i for i, s in enumerate(windows.sequence_ids(w)) if s == 1]
-        start = torch.softmax(out.start_logits[0, inside], 0)
-        end = torch.softmax(out.end_logits[0, inside], 0)
+        # the first token takes its share: it says that the answer is not in this window
+        start = torch.softmax(out.start_logits[0, [0, *inside]], 0)[1:]
+        end = torch.softmax(out.end_logits[0, [0, *inside]], 0)[1:]
         for a in range(len(inside)):
             for b in range(a, min(len(inside), a + longest)):
                 score = float(start[a] * end[b])
