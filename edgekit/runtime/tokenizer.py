@@ -99,6 +99,7 @@ class TextTokenizer:
           pairs: second text, or None.
         Returns:
           one dict per example of int64 [length] arrays under the contract's input names.
+          A text that gives no token at all, special ones included, is one pad token.
         """
         encodings = self._tokenizer.encode_batch(_examples(texts, pairs))
         return [self._ids(encoding) for encoding in encodings]
@@ -153,12 +154,24 @@ class TextTokenizer:
             self._truncate()
 
     def _ids(self, encoding: Any) -> Ids:
+        if not encoding.ids:
+            # a text without words, and no special tokens around it: no model takes zero tokens
+            stand_in = {"input_ids": self._contract.pad_id, "attention_mask": 1}
+            names = self._contract.input_names
+            return {name: np.array([stand_in.get(name, 0)], np.int64) for name in names}
         return {
             name: np.asarray(getattr(encoding, _SOURCES[name]), dtype=np.int64)
             for name in self._contract.input_names
         }
 
     def _places(self, encoding: Any) -> Encoded:
+        if not encoding.ids:
+            none = np.array([-1], np.int64)
+            name = self.token(self._contract.pad_id)
+            return Encoded(
+                self._ids(encoding), np.zeros((1, 2), np.int64), none < 0, none, none, (name,)
+            )
+
         def numbers(values: Sequence[int | None]) -> npt.NDArray[np.int64]:
             return np.array([-1 if v is None else v for v in values], np.int64)
 
