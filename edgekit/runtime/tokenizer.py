@@ -114,18 +114,28 @@ class TextTokenizer:
         return [self._places(encoding) for encoding in found]
 
     def encode_windows(self, text: str, pair: str, stride: int) -> list[Encoded]:
-        """A pair whose second text may be too long, as windows that overlap by ``stride`` tokens.
+        """A pair whose second text may be too long, as windows that overlap.
 
         The first text is never cut; where it leaves no room, the longer of the two is.
+
+        Args:
+          text, pair: question and context.
+          stride: tokens by which two windows overlap; half a window at most.
         """
-        with self._second_only(stride):
-            try:
-                first = self._tokenizer.encode(text, pair)
-            except Exception:  # the library's bare exception for "the first text alone is too long"
-                first = None
-        if first is None:
+        room = self._room_beside(text)
+        if room < 1:
             return self.encode_places([text], [pair])
+        with self._second_only(min(stride, room // 2)):
+            first = self._tokenizer.encode(text, pair)
         return [self._places(e) for e in (first, *first.overflowing)]
+
+    def _room_beside(self, text: str) -> int:
+        """Tokens that a first text leaves for a second one."""
+        self._tokenizer.no_truncation()
+        taken = len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        self._truncate()
+        special = int(self._tokenizer.num_special_tokens_to_add(is_pair=True))
+        return self._contract.max_length - special - taken
 
     def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
         """Whether each example is longer than the contract's tokens.
