@@ -13,7 +13,7 @@ from edgekit.cli.main import print_json
 @click.option("-o", "--out", required=True, metavar="DIR", help="Folder to appear, whole.")
 @click.option("--target", "targets", multiple=True, help="onnx or tflite; both when left out.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipe or preset; default: fast.")
-@click.option("--task", help="sentence-embedding or text-classification; default: found.")
+@click.option("--task", help="What the model is for; default: what the checkpoint says.")
 @click.option(
     "--max-length", type=click.IntRange(min=3), metavar="N", help="Tokens; longer text is cut."
 )

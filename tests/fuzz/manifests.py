@@ -78,8 +78,6 @@ MANIFEST: dict[str, Any] = {
         "buckets": [16, 48],
         "special_ids": [0, 2, 3],
         "mask_id": None,
-        "special_ids": [0, 2, 3],
-        "mask_id": None,
     },
     "golden": {"golden.npz": "b" * 64, "tokenizer.json": "c" * 64},
     "files": [

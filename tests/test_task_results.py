@@ -1,0 +1,53 @@
+"""What tasks read from outputs that are written down: no model, no runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.contract import Contract, TensorSpec
+from edgekit.runtime.tokenizer import Encoded
+from edgekit.tasks import get_task
+
+LENGTH = 8
+
+
+def contract(task: str, *outputs: str) -> Contract:
+    ids = (TensorSpec("input_ids", "int64", ("batch", "length")),)
+    found = tuple(TensorSpec(name, "float32", ("batch", "length")) for name in outputs)
+    return Contract(task, "bert", ids, found, 48, 0, special_ids=(0, 2, 3, 4))
+
+
+def window() -> Encoded:
+    """[CLS] q [SEP] c c c c [SEP]"""
+    sequence = np.array([-1, 0, -1, 1, 1, 1, 1, -1])
+    starts = np.array([0, 0, 0, 0, 2, 4, 6, 0])
+    return Encoded(
+        ids={"input_ids": np.array([2, 9, 3, 11, 12, 13, 14, 3])},
+        offsets=np.stack([starts, starts + (sequence >= 0)], axis=1),
+        special=sequence < 0,
+        sequence=sequence,
+        words=sequence,
+        tokens=tuple(["[CLS]", "q", "[SEP]", "a", "b", "c", "d", "[SEP]"]),
+    )
+
+
+def best_score(first: float, best: float) -> float:
+    """Score of a window whose first token and one of whose context's tokens have such logits."""
+    logits = np.zeros(LENGTH, np.float32)
+    logits[0], logits[4] = first, best
+    [found] = get_task("question-answering").read(
+        {"start_logits": logits, "end_logits": logits},
+        window(),
+        contract("question-answering", "start_logits", "end_logits"),
+        top_k=1,
+        max_answer=15,
+    )
+    assert (found["start"], found["end"]) == (2, 3)
+    return float(found["score"])
+
+
+def test_a_window_that_points_at_its_first_token_does_not_outdo_the_answer() -> None:
+    """The answer's window is a little less sure among its own words than the empty one."""
+    assert best_score(first=-2.0, best=5.0) > best_score(first=9.0, best=6.0)
+    share = np.exp(6.0) / (np.exp(9.0) + np.exp(6.0) + 3)
+    assert np.isclose(best_score(first=9.0, best=6.0), share**2, rtol=1e-5)
