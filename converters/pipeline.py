@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ from edgekit.tasks import Example, get_task
 CHECKED_LEVELS = ("avx2",)
 #: tokens at which the first latency is measured
 LATENCY_LENGTHS = (32, 128)
+#: share of the weights that are multiplied in float32 from which on it is said
+LEAST_SHARE = 0.01
 
 _PACKAGES = (
     "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
@@ -255,6 +258,16 @@ def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
     notes = target.notes(recipe)
     if audit.partitions and max(audit.partitions.values()) > 1:
         notes.append(f"XNNPACK runs it in {max(audit.partitions.values())} pieces")
+    kernels = [tensor for tensor in audit.tensors if tensor.role == "kernel"]
+    if kernels and recipe.int8_activations and target.name == "onnx":
+        sizes = [math.prod(tensor.shape) for tensor in kernels]
+        share = sum(sizes) / sum(math.prod(tensor.shape) for tensor in audit.tensors)
+        largest = kernels[sizes.index(max(sizes))].parameter
+        if share >= LEAST_SHARE:
+            notes.append(
+                f"{share:.0%} of its weights (the largest: {largest}) are stored in 8 bits but "
+                "unpacked at load and multiplied in float32: no integer speed there, float32 memory"
+            )
     return notes
 
 
