@@ -11,9 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgekit.converters.float_model import FloatModel, Target, WrittenFile
-from edgekit.converters.quantize.plan import apply_plan, make_plan
+from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
+from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
+from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.padding_check import check_padding
 
@@ -87,6 +88,7 @@ def run_pipeline(
     examples: Sequence[Example],
     folder: Path,
     progress: Progress,
+    calibration: CalibrationText | None = None,
 ) -> tuple[Manifest, tuple[FileVerdict, ...]]:
     """Write every file of an export into a folder, and the manifest last.
 
@@ -97,6 +99,7 @@ def run_pipeline(
       examples: the cases.
       folder: an empty folder.
       progress: where stages are told.
+      calibration: text for the methods that look at some; the built-in one when None.
     """
     contract = checkpoint.contract
     (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
@@ -112,6 +115,7 @@ def run_pipeline(
     if any(recipe.int8_activations for recipe in recipes):
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
+    text = calibration or CalibrationText.builtin()
     verdicts: list[FileVerdict] = []
     dropped: set[str] = set()
     # in the hidden folder, so that a rerun clears what a killed run leaves
@@ -121,8 +125,11 @@ def run_pipeline(
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
             for recipe in recipes:
+                weights = quantized(
+                    checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
+                )
                 progress.stage(f"write {target.name} {recipe}")
-                written = _write(checkpoint, target, model, recipe, stats, folder)
+                written = _write(checkpoint, target, model, recipe, weights, folder)
                 for file in written:
                     progress.stage(f"verify {file.path.name}")
                     verdicts.append(_verify(file, target, recipe, golden, checkpoint))
@@ -140,21 +147,53 @@ def run_pipeline(
     return manifest, tuple(verdicts)
 
 
-def _write(
+def quantized(
     checkpoint: Checkpoint,
     target: Target,
     model: FloatModel,
     recipe: Recipe,
     stats: Mapping[str, InputStats],
-    folder: Path,
-) -> list[WrittenFile]:
+    text: CalibrationText,
+    progress: Progress,
+    scratch: Path,
+) -> dict[str, Weight]:
+    """What a recipe makes of every parameter that a target's graph uses.
+
+    Args:
+      checkpoint, target, model, recipe: what, for which kernels, read by which graph, and how.
+      stats: of the matrices' inputs, for equalization.
+      text: for methods that look at some.
+      progress: where the calibration is told.
+      scratch: keeps the float path between the recipes of one export.
+    """
     roles: dict[str, str] = {}
     for graph in model.values():
         roles.update(graph.roles())
     shapes = {name: checkpoint.parameters[name].shape for name in roles}
     plan = make_plan(recipe, roles, shapes, target.name)
     matrices = {name for name, role in roles.items() if role == "matrix"}
-    weights = apply_plan(plan, checkpoint.parameters, stats, matrices)
+    factors = column_factors(plan, checkpoint.parameters, stats, matrices)
+    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
+
+    if not needs_calibration(plan, matrices):
+        return apply_plan(plan, checkpoint.parameters, factors)
+    progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
+    symmetric = target.symmetric_activations if recipe.int8_activations else None
+    found = calibrate_plan(
+        checkpoint, plan, matrices, factors, text, symmetric, scratch / "float-path"
+    )
+    parameters = {**checkpoint.parameters, **found.biases}
+    return apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
+
+
+def _write(
+    checkpoint: Checkpoint,
+    target: Target,
+    model: FloatModel,
+    recipe: Recipe,
+    weights: Mapping[str, Weight],
+    folder: Path,
+) -> list[WrittenFile]:
     source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
     metadata = {
         "edgekit": __version__,

@@ -84,11 +84,30 @@ def grid_for(grid: Grid, target: str, integer: bool) -> Grid:
     return replace(grid, codes="signed", scales="int8" if grid.grain == "group" else "float16")
 
 
-def apply_plan(
+def column_factors(
     plan: Plan,
     parameters: Mapping[str, Floats],
     stats: Mapping[str, InputStats],
     matrices: set[str],
+) -> dict[str, Floats]:
+    """The factors of ``equalize`` for a plan's matrices, float32 [in] by parameter.
+
+    Args:
+      plan: the decisions.
+      parameters: float32 arrays of the source.
+      stats: of the matrices' inputs; empty for sources that cannot be run.
+      matrices: the parameters that are multiplied (equalization is for them alone).
+    """
+    if not plan.equalized:
+        return {}
+    chosen = {n: f for n, f in plan.formats.items() if isinstance(f, Grid) and n in matrices}
+    return equalize({n: parameters[n] for n in chosen}, stats, chosen)
+
+
+def apply_plan(
+    plan: Plan,
+    parameters: Mapping[str, Floats],
+    factors: Mapping[str, Floats],
     quantizer: Quantizer | None = None,
 ) -> dict[str, Weight]:
     """Quantize.
@@ -96,18 +115,12 @@ def apply_plan(
     Args:
       plan: the decisions.
       parameters: float32 arrays of the source.
-      stats: of the matrices' inputs; empty for sources that cannot be run.
-      matrices: the parameters that are multiplied (equalization is for them alone).
+      factors: what ``column_factors`` gave.
       quantizer: asked first for each matrix, which is already multiplied by its column factors
         where it has some: whoever holds calibrated codes gives them here.
     Returns:
       parameter -> codes or array, for every parameter of the plan.
     """
-    grids = {n: f for n, f in plan.formats.items() if isinstance(f, Grid)}
-    factors = {}
-    if plan.equalized:
-        chosen = {n: g for n, g in grids.items() if n in matrices}
-        factors = equalize({n: parameters[n] for n in chosen}, stats, chosen)
     weights: dict[str, Weight] = {}
     for name, wanted in plan.formats.items():
         value = parameters[name]

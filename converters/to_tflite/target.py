@@ -21,6 +21,7 @@ class TfliteTarget:
     """One signature per bucket, weights shared, inner names stripped."""
 
     name = "tflite"
+    symmetric_activations = False
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""

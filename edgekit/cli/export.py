@@ -20,6 +20,10 @@ from edgekit.cli.main import print_json
 @click.option("--buckets", metavar="32,64,128", help="Lengths of the TFLite signatures.")
 @options.base
 @options.cases
+@click.option(
+    "--calibration", metavar="FILE",
+    help="Texts that quantization below 8 bits may look at; default: built in.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -33,6 +37,7 @@ def command(
     buckets: str | None,
     base: str | None,
     cases: str | None,
+    calibration: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -62,6 +67,7 @@ def command(
         buckets=options.parse_lengths(buckets, "--buckets"),
         base=base,
         cases=cases,
+        calibration=calibration,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
