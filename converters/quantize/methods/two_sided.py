@@ -75,7 +75,7 @@ class TwoSided:
             gap = stats.gap
             if bias is None and stats.inputs.mean is not None and stats.mean_gap is not None:
                 # no bias will take the mean error: the weights must
-                gap = gap + np.outer(stats.mean_gap, stats.inputs.mean)
+                gap = np.asarray(gap + np.outer(stats.mean_gap, stats.inputs.mean), np.float32)
             moved = inputs.solve(np.ascontiguousarray(gap.T), self.shift_damping)
             target = weight + np.float32(self.shift) * moved.T
         if stats.outputs is None or grid.grain == "tensor":
@@ -85,8 +85,8 @@ class TwoSided:
         tensor = to_tensor(codes, scales, grid)
         if bias is not None and inputs.mean is not None:
             wrong = (weight - tensor.dequantize()) @ inputs.mean
-            gap = 0 if stats.mean_gap is None else stats.mean_gap
-            return tensor, np.asarray(bias + wrong + gap, np.float32)
+            missing = 0 if stats.mean_gap is None else stats.mean_gap
+            return tensor, np.asarray(bias + wrong + missing, np.float32)
         return tensor, bias
 
     def _fit(self, target: Floats, inputs: Moment, grid: Grid) -> tuple[Codes, Scales]:
