@@ -193,6 +193,24 @@ def test_a_layer_without_bias_gets_none(name: str) -> None:
     assert bias is None
 
 
+def test_without_a_bias_the_weights_make_up_for_a_mean_error() -> None:
+    weight = weights("normal")
+    stats = stats_for(weight, guided=False)
+    assert stats.inputs.mean is not None
+    drift = np.linspace(0.5, 1, ROWS, dtype=np.float32)
+    stats = replace(stats, gap=np.zeros_like(weight), mean_gap=drift)
+    method = get_method("two-sided")
+    made = {}
+    for bias in (None, np.zeros(ROWS, np.float32)):
+        tensor, corrected = method.quantize(weight, bias, stats, Grid(8, "channel"))
+        mean = (tensor.dequantize() - weight) @ stats.inputs.mean
+        made[bias is None] = mean if corrected is None else mean + corrected
+    # the weights go three quarters of the way, less a little damping; the bias all of it
+    assert (made[True] > 0.5 * drift).all()
+    assert (made[True] < 0.8 * drift).all()
+    np.testing.assert_allclose(made[False], drift, atol=1e-4)
+
+
 def test_default_methods_exist_for_every_grid() -> None:
     for grid in GRIDS:
         for calibrated in (False, True):

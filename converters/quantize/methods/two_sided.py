@@ -10,9 +10,10 @@ For each matrix, in the order of execution:
    form of YAQA, Tseng et al. 2025, and of K-FAC). After each block of rows the aims of the rows to
    come move so that their errors cancel, as the rest of the network hears them, those already
    made: GPTQ's feedback, a second time, across outputs.
-3. Inside a block: scales by clip search weighted with diag H, in stored form; GPTQ with activation
-   order; a sweep of coordinate descent (QuantEase, Behdin et al. 2023); scales fitted again by
-   least squares under H; another sweep against the stored scales.
+3. Inside a block: scales by clip search, in stored form; then twice: GPTQ with activation order, a
+   sweep of coordinate descent (QuantEase, Behdin et al. 2023), scales fitted again by least squares
+   under H and stored; a last sweep against the stored scales. All this from two starts, the search
+   weighted with diag H or with its conditional variances; each row keeps the better.
 4. Bias. The mean error of the output goes into the bias, free at run time.
 
 What was tried and what each step is worth: docs/decisions/0008-kbit-methods.md.
@@ -71,7 +72,11 @@ class TwoSided:
         inputs = stats.inputs if bias is not None else stats.inputs.uncentred()
         target = weight
         if stats.gap is not None and self.shift:
-            moved = inputs.solve(np.ascontiguousarray(stats.gap.T), self.shift_damping)
+            gap = stats.gap
+            if bias is None and stats.inputs.mean is not None and stats.mean_gap is not None:
+                # no bias will take the mean error: the weights must
+                gap = np.asarray(gap + np.outer(stats.mean_gap, stats.inputs.mean), np.float32)
+            moved = inputs.solve(np.ascontiguousarray(gap.T), self.shift_damping)
             target = weight + np.float32(self.shift) * moved.T
         if stats.outputs is None or grid.grain == "tensor":
             codes, scales = self._fit(target, inputs, grid)
@@ -80,8 +85,8 @@ class TwoSided:
         tensor = to_tensor(codes, scales, grid)
         if bias is not None and inputs.mean is not None:
             wrong = (weight - tensor.dequantize()) @ inputs.mean
-            gap = 0 if stats.mean_gap is None else stats.mean_gap
-            return tensor, np.asarray(bias + wrong + gap, np.float32)
+            missing = 0 if stats.mean_gap is None else stats.mean_gap
+            return tensor, np.asarray(bias + wrong + missing, np.float32)
         return tensor, bias
 
     def _fit(self, target: Floats, inputs: Moment, grid: Grid) -> tuple[Codes, Scales]:
