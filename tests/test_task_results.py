@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from edgekit.contract import Contract, TensorSpec
+from edgekit.errors import CasesError
+from edgekit.parity.golden import make_golden
 from edgekit.runtime.tokenizer import Encoded
-from edgekit.tasks import get_task
+from edgekit.tasks import Example, get_task
 
 LENGTH = 8
 
@@ -51,3 +54,15 @@ def test_a_window_that_points_at_its_first_token_does_not_outdo_the_answer() -> 
     assert best_score(first=-2.0, best=5.0) > best_score(first=9.0, best=6.0)
     share = np.exp(6.0) / (np.exp(9.0) + np.exp(6.0) + 3)
     assert np.isclose(best_score(first=9.0, best=6.0), share**2, rtol=1e-5)
+
+
+def test_cases_without_a_token_to_judge_are_told() -> None:
+    rows = [{"input_ids": np.array([2, 3])}]
+    with pytest.raises(CasesError, match="none of the 1 cases"):
+        make_golden(
+            [Example("")],
+            rows,
+            {"logits": np.zeros((0, 2), np.float32)},
+            contract("token-classification", "logits"),
+            {},
+        )
