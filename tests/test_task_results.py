@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edgekit.contract import Contract, TensorSpec
-from edgekit.errors import CasesError
+from edgekit.errors import CasesError, UsageError
 from edgekit.parity.golden import make_golden
+from edgekit.runtime.model import Model
 from edgekit.runtime.tokenizer import Encoded
 from edgekit.tasks import Example, get_task
 
@@ -66,3 +69,22 @@ def test_cases_without_a_token_to_judge_are_told() -> None:
             contract("token-classification", "logits"),
             {},
         )
+
+
+@pytest.mark.parametrize(
+    ("task", "call", "expected"),
+    [
+        ("question-answering", lambda m: m.answer(("who", "me")), "pairs"),
+        ("question-answering", lambda m: m.answer(["ab"]), "pairs"),
+        ("token-classification", lambda m: m.word_labels(["two words"]), "lists of words"),
+        ("token-classification", lambda m: m.tokens([("a", "b")]), "single texts"),
+        ("token-classification", lambda m: m.tokens("a"), "a list of texts"),
+        ("fill-mask", lambda m: m.fill([("a [MASK]", "b")]), "single texts"),
+    ],
+)
+def test_something_else_than_is_expected_is_told(task: str, call: Any, expected: str) -> None:
+    """Not read letter by letter, nor with offsets of another text."""
+    never: Any = None
+    model = Model("made", contract(task, "logits"), never, never)
+    with pytest.raises(UsageError, match=f"{expected} is expected"):
+        call(model)
