@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 from edgekit.contract import Contract, TensorSpec
+from edgekit.errors import CasesError, UsageError
+from edgekit.parity.golden import make_golden
+from edgekit.runtime.model import Model
 from edgekit.runtime.tokenizer import Encoded
-from edgekit.tasks import get_task
+from edgekit.tasks import Example, get_task
 
 LENGTH = 8
 
@@ -51,3 +57,34 @@ def test_a_window_that_points_at_its_first_token_does_not_outdo_the_answer() -> 
     assert best_score(first=-2.0, best=5.0) > best_score(first=9.0, best=6.0)
     share = np.exp(6.0) / (np.exp(9.0) + np.exp(6.0) + 3)
     assert np.isclose(best_score(first=9.0, best=6.0), share**2, rtol=1e-5)
+
+
+def test_cases_without_a_token_to_judge_are_told() -> None:
+    rows = [{"input_ids": np.array([2, 3])}]
+    with pytest.raises(CasesError, match="none of the 1 cases"):
+        make_golden(
+            [Example("")],
+            rows,
+            {"logits": np.zeros((0, 2), np.float32)},
+            contract("token-classification", "logits"),
+            {},
+        )
+
+
+@pytest.mark.parametrize(
+    ("task", "call", "expected"),
+    [
+        ("question-answering", lambda m: m.answer(("who", "me")), "pairs"),
+        ("question-answering", lambda m: m.answer(["ab"]), "pairs"),
+        ("token-classification", lambda m: m.word_labels(["two words"]), "lists of words"),
+        ("token-classification", lambda m: m.tokens([("a", "b")]), "single texts"),
+        ("token-classification", lambda m: m.tokens("a"), "a list of texts"),
+        ("fill-mask", lambda m: m.fill([("a [MASK]", "b")]), "single texts"),
+    ],
+)
+def test_something_else_than_is_expected_is_told(task: str, call: Any, expected: str) -> None:
+    """Not read letter by letter, nor with offsets of another text."""
+    never: Any = None
+    model = Model("made", contract(task, "logits"), never, never)
+    with pytest.raises(UsageError, match=f"{expected} is expected"):
+        call(model)

@@ -54,7 +54,8 @@ def bootstrap(
         sums, counts = values, np.ones(len(values))
     else:
         _, places = np.unique(owner, return_inverse=True)
-        sums, counts = np.bincount(places, values), np.bincount(places).astype(np.float64)
+        sums = np.bincount(places, weights=values).astype(np.float64)
+        counts = np.bincount(places).astype(np.float64)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     picks = rng.integers(0, len(sums), (BOOTSTRAP_ROUNDS, len(sums)))
     means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.runtime.tokenizer import Encoded, Ids, TextTokenizer
 from edgekit.tasks.base import (
+    CLEAR_MARGIN,
     Decision,
     Example,
     Floats,
@@ -25,8 +26,6 @@ from edgekit.tasks.base import (
 
 #: tokens of the longest answer that parity looks at; transformers' example scripts use 30
 MAX_ANSWER = 30
-#: share of the start and end logits' root mean square; twice the error that int8 files are allowed
-CLEAR_MARGIN = 0.25
 
 
 class QuestionAnswering:
