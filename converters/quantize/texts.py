@@ -42,7 +42,7 @@ class CalibrationText:
     @staticmethod
     def builtin() -> CalibrationText:
         """The sentences of twelve kinds that come with edgekit."""
-        return CalibrationText("built-in", builtin_texts())
+        return CalibrationText("built-in", builtin_texts(DEFAULT_TEXTS))
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest says of it."""
