@@ -6,8 +6,9 @@ STAMP := $(VENV)/.ready
 LIGHT := .venv-light
 LIGHT_STAMP := $(LIGHT)/.ready
 DEMO := build/demo
+EXAMPLE := build/example
 
-.PHONY: help setup demo test fast lint bench clean docs docs-check
+.PHONY: help setup demo examples test fast lint bench clean docs docs-check
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +32,11 @@ $(LIGHT_STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## export all-MiniLM-L6-v2 to both targets in three recipes, into build/demo
 	$(BIN)/edgekit export demo -o $(DEMO) --recipe fp32 --recipe fp16 --recipe w8c_a8 --force
+
+examples: $(STAMP)  ## fine-tune a classifier, export Trainer's folder, validate, evaluate, use it
+	HF_HUB_OFFLINE=1 $(BIN)/python examples/fine_tune_and_ship.py $(EXAMPLE)
+	HF_HUB_OFFLINE=1 $(BIN)/edgekit evaluate $(EXAMPLE)/out --data examples/tickets-test.tsv \
+		--reference $(EXAMPLE)/run
 
 test: $(STAMP) $(LIGHT_STAMP)  ## all tests
 	$(BIN)/python -m pytest

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
+import architectures
 import checks
 import click
 import conversion
@@ -46,6 +47,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "conversion": lambda: _shown(conversion.show),
     "checks": lambda: _shown(checks.show),
     "recipes": _recipes,
+    "architectures": lambda: _shown(architectures.show),
 }
 
 

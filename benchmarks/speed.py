@@ -51,7 +51,7 @@ def worker(paths: dict[str, str], length: int, level: str) -> dict[str, list[flo
 
         torch.set_num_threads(1)
         checkpoint = demo_checkpoint()
-        checkpoint.attention.set_attn_implementation("eager")
+        checkpoint.model.set_attn_implementation("eager")
         inputs = {n: torch.from_numpy(v) for n, v in feed.items()}
 
         def eager() -> object:

@@ -7,49 +7,36 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 from common import SHARED, WORK, load, save
 
 import edgekit
-from edgekit.parity.metrics import bootstrap
-from edgekit.parity.worker import run_file
+from edgekit.evaluate import Scores, evaluate
 from edgekit.report.terminal import print_table
-from edgekit.runtime.tokenizer import TextTokenizer
-from edgekit.tasks.cases import read_cases
 
 
 def main() -> None:
-    from edgekit.converters.api import reference_golden
-
     model, data = SHARED / "models" / "minilm-sst2", SHARED / "data" / "sst2-dev.tsv"
     out = WORK / "sst2"
     shutil.rmtree(out, ignore_errors=True)
     exported = edgekit.export(model, out, recipes=["fp32", "w8c_a8"])
-    contract = exported.manifest.contract
-    examples = read_cases(data)
-    labels = np.array([int(str(e.label)) for e in examples])
-    golden = reference_golden(str(model), contract, examples)
-    source = golden.outputs["logits"].argmax(axis=1)
-    tokenizer = TextTokenizer.from_folder(out, contract)
-    rows = tokenizer.encode([e.text for e in examples], [e.text_pair for e in examples])
-    result = {"source": _score(source, source, labels)}
-    for entry in exported.manifest.files:
-        outputs = run_file(out / entry.path, rows, contract, modes=["alone"])
-        result[entry.path] = _score(outputs["alone"]["logits"].argmax(axis=1), source, labels)
-        result[entry.path]["size_bytes"] = entry.size_bytes
-    save("sst2", {"rows": len(examples), "files": result})
+    sizes = {entry.path: entry.size_bytes for entry in exported.manifest.files}
+    found = evaluate(out, data, ["accuracy"], reference=str(model))
+    files = {m.name: _plain(m) for m in found.models}
+    for name, size in sizes.items():
+        files[name]["size_bytes"] = size
+    save("sst2", {"rows": found.rows, "files": files})
     show()
 
 
-def _score(found: np.ndarray, source: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    right = (found == labels).astype(float)
-    lost = bootstrap((source == labels).astype(float) - right)
+def _plain(model: Scores) -> dict[str, float | None]:
+    gained = model.differences["accuracy"]
     return {
-        "accuracy": float(right.mean()),
-        "agreement": float((found == source).mean()),
-        "loss": lost.mean,
-        "loss_low": lost.low,
-        "loss_high": lost.high,
+        "accuracy": model.values["accuracy"].value,
+        "agreement": model.same,
+        # no negative zeros
+        "loss": 0.0 - gained.value,
+        "loss_low": 0.0 - gained.high,
+        "loss_high": 0.0 - gained.low,
     }
 
 

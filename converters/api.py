@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit.converters.float_model import Target
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.sources.checkpoint import Checkpoint, ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
 
@@ -17,6 +18,8 @@ from edgekit.errors import MissingExtraError, UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
+from edgekit.runtime.model import Model
+from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.support import TARGETS, check_supported
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
@@ -24,8 +27,6 @@ from edgekit.tasks.cases import read_cases
 
 DEFAULT_RECIPE = "fast"
 DEFAULT_BUCKETS = (32, 64, 128)
-#: an embedding model is given single texts; classifiers are shown pairs too
-EMBEDDING = "sentence-embedding"
 
 
 def export(
@@ -89,7 +90,7 @@ def export(
             chosen = lengths or tuple(b for b in DEFAULT_BUCKETS if b < limit)
             checkpoint = with_length(checkpoint, limit, sorted({*chosen, limit}))
         if examples is None:
-            examples = builtin_cases(limit, checkpoint.contract.task != EMBEDDING)
+            examples = builtin_cases(checkpoint.contract)
         chosen_targets = [_target(name) for name in names]
         manifest, verdicts = run_pipeline(
             checkpoint, chosen_targets, parsed, examples, staging, progress
@@ -110,22 +111,51 @@ def reference_golden(
     Returns:
       inputs, reference outputs and weight sketches, as golden.npz holds them.
     """
-    _require_packages(())
-    from tokenizers import Tokenizer
-
     from edgekit.audit.sketch import make_sketch
-    from edgekit.runtime.tokenizer import TextTokenizer
 
-    with quiet_libraries():
-        from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
-
-        loaded = load_checkpoint(resolve(model), model, contract.task, contract.max_length, base)
-    checkpoint = with_length(loaded, contract.max_length, contract.buckets)
-    tokenizer = TextTokenizer(Tokenizer.from_str(checkpoint.tokenizer_json), contract)
+    checkpoint = _load_source(model, contract.task, contract.max_length, base)
+    # the checkpoint's own, with the folder's lengths
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree
     return make_golden(examples, rows, checkpoint.reference(rows), checkpoint.contract, sketches)
+
+
+def open_source(
+    model: str | os.PathLike[str],
+    task: str | None = None,
+    contract: Contract | None = None,
+    max_length: int | None = None,
+    base: str | None = None,
+) -> Model:
+    """A checkpoint in float32 torch behind the methods of ``edgekit.load``'s models.
+
+    Args:
+      model: checkpoint folder, hub id, or "demo".
+      task: overrides what the checkpoint says.
+      contract: of an exported folder, whose task and length are then the source's too.
+      max_length: tokens; longer text is cut.
+      base: folder or hub id of an adapter's base.
+    Raises:
+      EdgekitError: the checkpoint cannot be loaded.
+    """
+    if contract is not None:
+        task, max_length = contract.task, contract.max_length
+    checkpoint = _load_source(str(model), task, max_length, base)
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
+    return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
+
+
+def _load_source(
+    model: str, task: str | None, max_length: int | None, base: str | None
+) -> Checkpoint:
+    _require_packages(())
+    folder = resolve(model)
+    with quiet_libraries():
+        from edgekit.converters.sources.transformers_folder import load_checkpoint
+
+        return load_checkpoint(folder, _display_name(model, folder), task, max_length, base)
 
 
 def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:

@@ -4,6 +4,9 @@ Exporters rename, transpose, cut and scale constants as they like, so names prov
 two parameters hold the same values (norms that are all ones, biases that are all zeros), content
 proves nothing either: those get stand-in values, each unlike any other, while the graph is
 exported, and the real values are written through the bindings afterwards.
+
+Some constants hold no parameter at all: tables of sines, distances between positions. Those are
+*derived*, and that is proven by exporting once more with other weights: they must not change.
 """
 
 from __future__ import annotations
@@ -44,11 +47,12 @@ class Binding:
 
 
 @contextmanager
-def distinct_parameters(module: Any) -> Iterator[dict[str, Floats]]:
+def distinct_parameters(module: Any, all_others: bool = False) -> Iterator[dict[str, Floats]]:
     """Give repeated or constant parameters stand-in values while a graph is exported.
 
     Args:
       module: the torch model whose parameters are bound.
+      all_others: every parameter gets one, for a second export with nothing in common.
     Yields:
       name -> the float32 values that the exported graph will hold.
     """
@@ -58,15 +62,19 @@ def distinct_parameters(module: Any) -> Iterator[dict[str, Floats]]:
     replaced: list[tuple[Any, Any]] = []
     seen_content: set[bytes] = set()
     seen_storage: set[int] = set()
+    seen_objects: set[int] = set()
     for number, (name, parameter) in enumerate(module.named_parameters(remove_duplicate=False)):
-        if parameter.data_ptr() in seen_storage:
+        # tied by storage, or one object whose storage may have been replaced just now
+        if parameter.data_ptr() in seen_storage or id(parameter) in seen_objects:
             continue
         seen_storage.add(parameter.data_ptr())
+        seen_objects.add(id(parameter))
         value = parameter.detach().numpy()
         # a transpose or a slice that repeats is as ambiguous as the whole: sorted values tell
         key = _digest(np.sort(value, axis=None))
-        if key in seen_content or value.size < 2 or value.min() == value.max():
-            rng = np.random.Generator(np.random.PCG64(number))
+        repeated = key in seen_content or value.size < 2 or value.min() == value.max()
+        if repeated or all_others:
+            rng = np.random.Generator(np.random.PCG64([number, int(all_others)]))
             value = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
             replaced.append((parameter, parameter.data))
             # tied parameters are one object, so this reaches every name
@@ -80,32 +88,56 @@ def distinct_parameters(module: Any) -> Iterator[dict[str, Floats]]:
             parameter.data = data
 
 
+Constants = Iterable[tuple[str | int, Floats]]
+Found = dict[str | int, tuple[str, Transform]]
+
+
 def bind(
-    constants: Iterable[tuple[str | int, Floats]], values: Mapping[str, Floats]
-) -> dict[str | int, tuple[str, Transform]]:
+    constants: Constants, values: Mapping[str, Floats]
+) -> tuple[Found, dict[str | int, bytes]]:
     """Find the parameter behind each float constant.
 
     Args:
       constants: id and float32 value of every float constant of the graph.
       values: parameter name -> the values it had during export.
     Returns:
-      constant id -> (parameter name, transform); constants below 1 KB may be left out.
-    Raises:
-      UnboundConstantError: a constant of 1 KB or more belongs to no parameter.
+      constant id -> (parameter name, transform); and the constants of 1 KB or more that belong to
+      no parameter, by id, with a digest of their content for ``derived_constants``.
     """
     index = _Index(values)
-    found: dict[str | int, tuple[str, Transform]] = {}
+    found: Found = {}
+    unknown: dict[str | int, bytes] = {}
     for name, value in constants:
         match = index.find(value)
         if match is not None:
             found[name] = match
         elif value.nbytes >= SMALL_BYTES:
+            unknown[name] = _digest(value)
+    return found, unknown
+
+
+def derived_constants(
+    unknown: Mapping[str | int, bytes], again: Constants
+) -> tuple[str | int, ...]:
+    """The constants that do not depend on any weight.
+
+    Args:
+      unknown: what ``bind`` left over.
+      again: the constants of the same graph, exported with other weights.
+    Returns:
+      their ids; all of ``unknown``.
+    Raises:
+      UnboundConstantError: one of them changed: it holds weights in a form that is not known.
+    """
+    unchanged = {_digest(value) for _, value in again}
+    for name, digest in unknown.items():
+        if digest not in unchanged:
             raise UnboundConstantError(
-                f"constant {name!r} {tuple(value.shape)} of the exported graph belongs to no "
-                "parameter of the source.",
+                f"constant {name!r} of the exported graph depends on the weights, but belongs to "
+                "no parameter of the source.",
                 "please report the architecture; its weights cannot be proven.",
             )
-    return found
+    return tuple(unknown)
 
 
 class _Index:
@@ -116,8 +148,9 @@ class _Index:
         self._whole: dict[bytes, tuple[str, Transform]] = {}
         self._rows: dict[bytes, tuple[str, int]] = {}
         for name, value in values.items():
-            if value.ndim == 2:
-                self._whole.setdefault(_digest(value.T), (name, Transform("transpose")))
+            if np.squeeze(value).ndim == 2:
+                flipped = np.squeeze(value).T
+                self._whole.setdefault(_digest(flipped), (name, Transform("transpose")))
             self._whole[_digest(value)] = (name, Transform())
 
     def find(self, value: Floats) -> tuple[str, Transform] | None:
@@ -139,6 +172,8 @@ class _Index:
         if hit is None:
             return None
         name, start = hit
+        if len(rows) > 1 and (rows == rows[0]).all():
+            return name, Transform("rows", start, start + 1)  # one row, looked up for every token
         stop = start + len(rows)
         if not np.array_equal(self._values[name][start:stop], rows):
             return None

@@ -28,11 +28,13 @@ class FloatGraph:
       path: float32 file of the target's format; repeated parameters hold stand-in values.
       bindings: of every constant that is a weight.
       dropped: parameters that the graph does not use.
+      derived: constants of weight size that hold no parameter (tables of sines, distances).
     """
 
     path: Path
     bindings: tuple[Binding, ...]
     dropped: tuple[str, ...]
+    derived: tuple[str | int, ...] = ()
 
     def roles(self) -> dict[str, str]:
         """Parameter -> what the graph does with it; "matrix" wins over "table" for tied ones."""
@@ -49,10 +51,11 @@ FloatModel = Mapping[str, FloatGraph]
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file that a target wrote, and where its weights lie."""
+    """A file that a target wrote, where its weights lie, and which constants hold none."""
 
     path: Path
     stored: tuple[StoredTensor, ...]
+    derived: tuple[str | int, ...] = ()
 
 
 class Target(Protocol):

@@ -14,6 +14,7 @@ from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.quantize.plan import apply_plan, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.padding_check import check_padding
 
 from edgekit._version import __version__
 from edgekit.audit import FileAudit, audit_file
@@ -99,6 +100,7 @@ def run_pipeline(
     tokenizer = TextTokenizer.from_folder(folder, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     progress.stage("reference outputs")
+    check_padding(checkpoint, rows)
     reference = checkpoint.reference(rows)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     golden = make_golden(examples, rows, reference, contract, sketches)
@@ -164,7 +166,7 @@ def _verify(
     file: WrittenFile, target: Target, recipe: Recipe, golden: Golden, checkpoint: Checkpoint
 ) -> FileVerdict:
     """Audit a written file and run it in a fresh process, here and on weaker instruction sets."""
-    audit = audit_file(file.path, recipe, file.stored, golden.sketches)
+    audit = audit_file(file.path, recipe, file.stored, golden.sketches, derived=file.derived)
     parity = _parity(file, target, recipe, golden, checkpoint, "native")
     problems = [*audit.problems, *parity.failures]
     levels = {}
@@ -217,8 +219,8 @@ def _parity(
         contract,
         recipe,
         target.name,
+        golden.rows,
         decisions=golden.decisions,
-        lengths=golden.lengths,
     )
 
 

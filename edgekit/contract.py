@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from edgekit.errors import ArtifactError
+from edgekit import plain
+from edgekit.errors import ArtifactError, first_line
 
 InputKind = Literal["text", "image", "arrays"]
+
+#: no file of ours reads more in one call
+_MOST_TOKENS = 2**24
+
+#: text fields -> their allowed values, any text where there are none
+_TEXTS: dict[str, tuple[str, ...]] = {
+    "task": (),
+    "architecture": (),
+    "padding_side": ("right", "left"),
+    "truncation_side": ("right", "left"),
+    "input_kind": get_args(InputKind),
+    "pooling": (),
+    "problem_type": ("", "single_label", "multi_label", "regression"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,8 @@ class Contract:
       labels: by output index; empty where the task has none.
       problem_type: "single_label", "multi_label", "regression", or empty.
       buckets: lengths that a TFLite file has signatures for, ascending.
+      special_ids: ids that stand for no text (padding, separators, mask), ascending.
+      mask_id: id of the token to be guessed (masked language models), or None.
     """
 
     task: str
@@ -60,11 +77,18 @@ class Contract:
     labels: tuple[str, ...] = ()
     problem_type: str = ""
     buckets: tuple[int, ...] = ()
+    special_ids: tuple[int, ...] = ()
+    mask_id: int | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(spec.name for spec in self.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(spec.name for spec in self.outputs)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest."""
@@ -78,22 +102,57 @@ class Contract:
           ArtifactError: a field is missing, unknown or of the wrong kind.
         """
         try:
-            known = {f.name for f in fields(Contract)}
-            if unknown := set(data) - known:
-                raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-            values = dict(data)
-            for key in ("inputs", "outputs"):
-                values[key] = tuple(
-                    TensorSpec(str(s["name"]), str(s["dtype"]), tuple(s["shape"]))
-                    for s in values[key]
-                )
-            values["labels"] = tuple(str(label) for label in values["labels"])
-            values["buckets"] = tuple(int(length) for length in values["buckets"])
-            for key in ("max_length", "pad_id"):
-                values[key] = int(values[key])
-            return Contract(**values)
+            plain.check_plain(data, "contract")
+            return _checked(plain.mapping(data, "contract"))
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
-                f"the contract in edgekit.json cannot be read: {error}.",
+                f"the contract in edgekit.json cannot be read: {first_line(error)}.",
                 "export the model again with this version of edgekit.",
             ) from error
+
+
+def _checked(values: dict[str, Any]) -> Contract:
+    """The contract, each field of the kind and within the bounds that its readers rely on."""
+    if unknown := set(values) - {f.name for f in fields(Contract)}:
+        raise ValueError(f"unknown field {ascii(min(unknown))[:40]}")
+    for key in ("inputs", "outputs"):
+        specs = plain.sequence(values[key], key)
+        if not specs:
+            raise ValueError(f"{key} is empty")
+        values[key] = tuple(_spec(spec, f"{key}[{i}]") for i, spec in enumerate(specs))
+    for key, choices in _TEXTS.items():
+        if key in values:
+            plain.text(values[key], key, choices)
+    for key in ("task", "architecture"):
+        if not values[key]:
+            raise ValueError(f"{key} is empty")
+    # three tokens: one of text between the two that every encoder adds
+    values["max_length"] = plain.integer(values["max_length"], "max_length", 3, _MOST_TOKENS)
+    values["pad_id"] = plain.integer(values["pad_id"], "pad_id", 0, 2**31 - 1)
+    plain.flag(values.get("normalize", False), "normalize")
+    values["labels"] = tuple(plain.texts(values.get("labels", ()), "labels"))
+    width = values["outputs"][0].shape[-1:]
+    if values["labels"] and width != (len(values["labels"]),):
+        raise ValueError(f"{len(values['labels'])} labels do not fit an output of shape {width}")
+    values["buckets"] = tuple(
+        plain.integer(n, "buckets", 1, _MOST_TOKENS)
+        for n in plain.sequence(values.get("buckets", ()), "buckets")
+    )
+    values["special_ids"] = tuple(
+        plain.integer(n, "special_ids", 0, 2**31 - 1)
+        for n in plain.sequence(values.get("special_ids", ()), "special_ids")
+    )
+    if values.get("mask_id") is not None:
+        plain.integer(values["mask_id"], "mask_id", 0, 2**31 - 1)
+    return Contract(**values)
+
+
+def _spec(data: Any, where: str) -> TensorSpec:
+    spec = plain.mapping(data, where)
+    shape = tuple(
+        plain.text(n, f"{where}.shape")
+        if isinstance(n, str)
+        else plain.integer(n, f"{where}.shape", 1, 2**31 - 1)
+        for n in plain.sequence(spec["shape"], f"{where}.shape")
+    )
+    return TensorSpec(plain.text(spec["name"], where), plain.text(spec["dtype"], where), shape)

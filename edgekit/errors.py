@@ -26,31 +26,36 @@ class EdgekitError(Exception):
     """Root of all errors that edgekit raises on purpose.
 
     Args:
-      message: one sentence: what failed, on which object, what was found and expected.
-      hint: what the user can do about it, one sentence or command; may be empty.
+      message: one sentence: what failed, on which object, what was found and expected. It is kept
+        to one printable line that ends in a period, whatever names and foreign texts are in it.
+      hint: what the user can do about it, one sentence or command; the class's own when empty.
     """
 
     exit_code = 70
+    default_hint = "see `edgekit doctor`."
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        line = printable(" ".join(message.split("\n")).rstrip())
+        self.message = line if line.endswith((".", "!", "?")) else f"{line}."
+        self.hint = hint or self.default_hint
+        super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+        return f"{self.message}\nhint: {self.hint}"
 
 
 class GateFailed(EdgekitError):  # noqa: N818 - a gate that fails is a verdict, not a malfunction
     """A measured value missed its threshold; the work itself was done."""
 
     exit_code = 1
+    default_hint = "see the failed checks with `edgekit validate DIR`."
 
 
 class UsageError(EdgekitError):
     """The command was called in a way that cannot work."""
 
     exit_code = 2
+    default_hint = "see the command's options with --help."
 
 
 class RecipeSyntaxError(UsageError):
@@ -61,6 +66,7 @@ class InputError(EdgekitError):
     """Something that the user gave is missing or broken."""
 
     exit_code = 3
+    default_hint = "check the file or folder that was named."
 
 
 class CheckpointError(InputError):
@@ -82,6 +88,8 @@ class FolderBusyError(InputError):
 class ArtifactError(InputError):
     """An exported folder or file is missing, incomplete, tampered or truncated."""
 
+    default_hint = "export the model again, or copy the folder anew."
+
 
 class MissingExtraError(EdgekitError):
     """A package that an extra brings is not installed."""
@@ -99,6 +107,7 @@ class UnsupportedError(EdgekitError):
     """Model, task, operator or recipe is not supported on that target."""
 
     exit_code = 5
+    default_hint = "see what is supported with `edgekit recipes`."
 
 
 class UnboundConstantError(UnsupportedError):
@@ -109,18 +118,34 @@ class MachineError(EdgekitError):
     """The machine failed us: disk full, no permission, a worker that was killed."""
 
     exit_code = 6
+    default_hint = "check disk space, memory and permissions, then run again."
 
 
 class InternalError(EdgekitError):
     """A state that our own code should have made impossible."""
 
     exit_code = 70
+    default_hint = "run again with --debug and report the traceback."
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal would act upon or cannot show."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+#: a foreign error's text is cut there: some quote the whole input that they met
+_LONGEST = 300
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a foreign error's text, or its class where it has none."""
+    """The first line of a foreign error's text, or its class where it has none.
+
+    Returns:
+      printable text of at most 300 characters, without the period at its end.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    line = printable(lines[0].rstrip(".")) if lines else type(error).__name__
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 4] + " ..."
 
 
 def machine_error(action: str, error: OSError) -> MachineError:

@@ -6,12 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from edgekit import plain
+from edgekit.audit.records import StoredTensor
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError
+from edgekit.errors import ArtifactError, RecipeSyntaxError, first_line
+from edgekit.recipe import Recipe
+from edgekit.support import TARGETS
 
 MANIFEST_NAME = "edgekit.json"
 GOLDEN_NAME = "golden.npz"
@@ -114,44 +118,119 @@ class Manifest:
                 "run `edgekit export MODEL -o DIR` first.",
             ) from None
         except (OSError, ValueError, RecursionError) as error:
-            raise ArtifactError(f"'{path}' cannot be read: {error}.", "export again.") from error
+            raise ArtifactError(
+                f"'{path}' cannot be read: {first_line(error)}.", "export again."
+            ) from error
         return Manifest.from_json(data, str(path))
 
     @staticmethod
     def from_json(data: Any, where: str = MANIFEST_NAME) -> Manifest:
         """Check plain data and build the manifest; ``where`` names it in errors."""
-        if not isinstance(data, Mapping) or not isinstance(data.get("schema"), int):
+        if not isinstance(data, Mapping) or type(data.get("schema")) is not int:
             raise ArtifactError(f"'{where}' is not an edgekit manifest.", "export again.")
-        if data["schema"] > SCHEMA:
+        if not 1 <= data["schema"] <= SCHEMA:
             raise ArtifactError(
-                f"'{where}' has schema {data['schema']}, this edgekit reads up to {SCHEMA}.",
+                f"'{where}' has schema {ascii(data['schema'])[:20]}, this edgekit reads 1 to "
+                f"{SCHEMA}.",
                 "upgrade edgekit.",
             )
         try:
-            entries = tuple(
-                FileEntry(**{name: entry[name] for name in FileEntry.__dataclass_fields__})
-                for entry in data["files"]
-            )
-            for entry in entries:
-                _check_relative(entry.path)
-            return Manifest(
-                contract=Contract.from_json(data["contract"]),
-                source=dict(data["source"]),
-                made_by=dict(data["made_by"]),
-                golden=dict(data["golden"]),
-                files=entries,
-                dropped=tuple(data["dropped"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            plain.check_plain(data, "the manifest")
+            return _checked(data)
+        except ArtifactError as error:
+            raise ArtifactError(f"'{where}': {error.message}", error.hint) from error
+        except (KeyError, TypeError, ValueError) as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ArtifactError(
-                f"'{where}' is incomplete or damaged ({type(error).__name__}: {error}).",
+                f"'{where}' is incomplete or damaged ({kind}{first_line(error)}).",
                 "export again.",
             ) from error
 
 
-def _check_relative(name: Any) -> None:
-    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"file path {name!r} leads out of the folder")
+def _checked(data: Mapping[str, Any]) -> Manifest:
+    """The manifest, each field of the kind that its readers rely on."""
+    entries = tuple(
+        _entry(plain.mapping(item, f"files[{i}]"), f"files[{i}]")
+        for i, item in enumerate(plain.sequence(data["files"], "files"))
+    )
+    if not entries:
+        raise ValueError("it lists no files")
+    if len({entry.path for entry in entries}) != len(entries):
+        raise ValueError("two entries name the same file")
+    source = plain.mapping(data["source"], "source")
+    plain.text(source["name"], "source.name")
+    _texts_by_name(source.get("sha256", {}), "source.sha256")
+    plain.texts(source.get("notes", []), "source.notes")
+    return Manifest(
+        contract=Contract.from_json(data["contract"]),
+        source=source,
+        made_by=_texts_by_name(data["made_by"], "made_by"),
+        golden=_texts_by_name(data["golden"], "golden"),
+        files=entries,
+        dropped=tuple(plain.texts(data["dropped"], "dropped")),
+    )
+
+
+def _entry(data: dict[str, Any], where: str) -> FileEntry:
+    values: dict[str, Any] = {}
+    for f in fields(FileEntry):
+        # what an older edgekit did not write yet has a default
+        if f.name in data or f.default_factory is MISSING:
+            values[f.name] = data[f.name]
+    _check_path(values["path"], where)
+    target = plain.text(values["target"], f"{where}.target", TARGETS)
+    for name in ("recipe", "sha256"):
+        plain.text(values[name], f"{where}.{name}")
+    try:
+        Recipe.parse(values["recipe"])
+    except RecipeSyntaxError as error:
+        raise ValueError(f"{where}: {error.message.rstrip('.')}") from error
+    plain.integer(values["size_bytes"], f"{where}.size_bytes")
+    values["effective_bits"] = plain.number(values["effective_bits"], f"{where}.effective_bits")
+    for name in ("audit", "parity", "cpu_levels", "latency"):
+        if name in values:
+            values[name] = plain.mapping(values[name], f"{where}.{name}")
+    for name in ("partitions", "outside"):
+        plain.mapping(values["audit"].get(name, {}), f"{where}.audit.{name}")
+    plain.text(values["audit"].get("fingerprint", ""), f"{where}.audit.fingerprint")
+    for name in ("cpu_levels", "latency"):
+        for key, found in values.get(name, {}).items():
+            plain.mapping(found, f"{where}.{name}.{ascii(key)[:20]}")
+    _check_metrics(values["parity"], where)
+    plain.texts(values.get("notes", []), f"{where}.notes")
+    for tensor in plain.sequence(values["tensors"], f"{where}.tensors"):
+        stored = StoredTensor.from_json(tensor)
+        kind = str if target == "onnx" else int
+        if not all(type(place) is kind for place in stored.where.values()):
+            raise ValueError(f"{where}: tensor {ascii(stored.parameter)[:40]} lies nowhere")
+    return FileEntry(**values)
+
+
+def _check_metrics(parity: dict[str, Any], where: str) -> None:
+    """Measured values by mode; NaN is one (a file that gave no numbers)."""
+    plain.flag(parity.get("passed", False), f"{where}.parity.passed")
+    modes = plain.mapping(parity.get("metrics", {}), f"{where}.parity.metrics")
+    for mode, values in modes.items():
+        here = f"{where}.parity.metrics.{ascii(mode)[:20]}"
+        for metric, value in plain.mapping(values, here).items():
+            if type(value) not in (int, float) or (type(value) is int and abs(value) > 2**53):
+                raise plain.PlainDataError(f"{here}.{ascii(metric)[:20]}", value, "a number")
+
+
+def _texts_by_name(value: Any, where: str) -> dict[str, str]:
+    found = plain.mapping(value, where)
+    return {name: plain.text(item, f"{where}.{ascii(name)[:20]}") for name, item in found.items()}
+
+
+def _check_path(name: Any, where: str) -> None:
+    """A plain file name: nothing that leads out of the folder, on any system."""
+    plain.text(name, f"{where}.path")
+    if name in ("", ".", "..") or any(c in "/\\:" or not c.isprintable() for c in name):
+        raise ValueError(f"file path {ascii(name)[:60]} leads out of the folder")
+    if len(os.fsencode(name)) > 255:
+        raise ValueError(f"{where}.path is longer than a file name may be")
+    if name in (MANIFEST_NAME, GOLDEN_NAME, TOKENIZER_NAME):
+        raise ValueError(f"{where}.path is {name}, a model file is expected")
 
 
 def sha256_file(path: Path) -> str:

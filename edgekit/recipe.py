@@ -34,8 +34,8 @@ PRESETS = {"fast": "w8c_a8"}
 
 _GRAMMAR = re.compile(
     r"(?:(?P<fp32>fp32)"
-    r"|(?:(?P<fp16>fp16)|w(?P<k>\d+)(?P<grain>c|t|g(?P<group>\d+))(?P<z>z)?(?P<a8>_a8)?)"
-    r"(?:\+e(?:(?P<efloat>16|32)|(?P<ek>\d+)(?P<egrain>c|g(?P<egroup>\d+))(?P<ez>z)?))?"
+    r"|(?:(?P<fp16>fp16)|w(?P<k>[0-9]{1,4})(?P<grain>c|t|g(?P<group>[0-9]{1,4}))(?P<z>z)?(?P<a8>_a8)?)"
+    r"(?:\+e(?:(?P<efloat>16|32)|(?P<ek>[0-9]{1,4})(?P<egrain>c|g(?P<egroup>[0-9]{1,4}))(?P<ez>z)?))?"
     r"(?:@(?P<method>[a-z][a-z0-9-]*))?)"
 )
 

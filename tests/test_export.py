@@ -275,16 +275,26 @@ def test_weight_cache_is_made_once_and_gives_the_same_answer(
 
 
 def test_graph_without_stand_ins_is_refused_when_a_weight_is_unknown() -> None:
-    from edgekit.converters.bindings import bind
+    from edgekit.converters.bindings import bind, derived_constants
 
     from edgekit.errors import UnboundConstantError
 
     rng = np.random.default_rng(0)
     known = {"w": rng.standard_normal((40, 30)).astype(np.float32)}
-    found = bind([("a", known["w"].T.copy()), ("b", known["w"] * np.float32(0.25)),
-                  ("c", known["w"][None, 4:20])], known)  # fmt: skip
+    found, unknown = bind(
+        [("a", known["w"].T.copy()), ("b", known["w"] * np.float32(0.25)),
+         ("c", known["w"][None, 4:20]), ("e", np.tile(known["w"][7], (1, 9, 1)))], known
+    )  # fmt: skip
+    assert not unknown
     assert found["a"][1].layout == "transpose"
     assert found["b"][1].factor == pytest.approx(0.25)
     assert (found["c"][1].start, found["c"][1].stop) == (4, 20)
+    assert (found["e"][1].start, found["e"][1].stop) == (7, 8)
+    # a table of sines is the same whatever the weights are, a folded weight is not
+    sines = np.sin(np.arange(1200, dtype=np.float32)).reshape(40, 30)
+    folded = rng.standard_normal((40, 30)).astype(np.float32)
+    _, unknown = bind([("s", sines)], known)
+    assert derived_constants(unknown, [("renamed", sines.copy())]) == ("s",)
+    _, unknown = bind([("d", folded)], known)
     with pytest.raises(UnboundConstantError):
-        bind([("d", rng.standard_normal((40, 30)).astype(np.float32))], known)
+        derived_constants(unknown, [("d", folded * 2)])

@@ -39,6 +39,12 @@ def test_metrics_by_hand() -> None:
     assert found["sqnr_db"] == pytest.approx(-20 * np.log10(np.sqrt(2) / 5))
 
 
+def rows_of(*lengths: int) -> list[dict[str, np.ndarray]]:
+    """Examples of those lengths; n of them, of 4 tokens, when one number stands for n."""
+    sizes = lengths if len(lengths) > 1 else [4] * lengths[0]
+    return [{"input_ids": np.arange(n)} for n in sizes]
+
+
 def test_nan_fails_every_gate() -> None:
     broken = REFERENCE.copy()
     broken[3, 3] = np.nan
@@ -48,6 +54,7 @@ def test_nan_fails_every_gate() -> None:
         contract(),
         Recipe.parse("w8c_a8"),
         "onnx",
+        rows_of(len(REFERENCE)),
     )
     assert not result.passed
     assert not any(gate.passed for gate in result.gates)
@@ -62,7 +69,7 @@ def test_nan_in_a_bucket_that_ran_fails_and_rows_too_long_for_it_do_not() -> Non
         bucket[0] = first
         modes = {"alone": reference, "bucket_32": {"sentence_embedding": bucket}}
         recipe = Recipe.parse("w8c_a8")
-        found = judge(modes, reference, contract(), recipe, "tflite", lengths=lengths)
+        found = judge(modes, reference, contract(), recipe, "tflite", rows_of(*lengths))
         assert found.passed is passes
 
 
@@ -74,7 +81,10 @@ def test_only_clear_decisions_are_gated_at_int8() -> None:
         found = logits.copy()
         found[row] = found[row, ::-1]
         modes = {"alone": {"logits": found}}
-        result = judge(modes, {"logits": logits}, labels, recipe, "onnx", overrides={"rms_rel": 1})
+        result = judge(
+            modes, {"logits": logits}, labels, recipe, "onnx", rows_of(len(logits)),
+            overrides={"rms_rel": 1},
+        )  # fmt: skip
         assert result.metrics["alone"]["top1"] < 1
         assert result.passed is passes
 
@@ -97,7 +107,8 @@ def test_a_result_that_depends_on_the_batch_fails() -> None:
         "padded": {"sentence_embedding": REFERENCE + np.float32(1e-3)},
     }
     reference = {"sentence_embedding": REFERENCE}
-    result = judge(modes, reference, contract(), Recipe.parse("w8c_a8"), "onnx")
+    rows = rows_of(len(REFERENCE))
+    result = judge(modes, reference, contract(), Recipe.parse("w8c_a8"), "onnx", rows)
     assert [g.metric for g in result.gates if not g.passed] == ["batch_drift"]
 
 
@@ -105,13 +116,14 @@ def test_swapped_labels_fail_although_the_numbers_agree() -> None:
     logits = REFERENCE[:, :2]
     modes = {"alone": {"logits": logits}, "padded": {"logits": logits}}
     names = ("bad", "good")
-    decisions = tuple(names[i] for i in logits.argmax(axis=1))
-    arguments = (modes, {"logits": logits})
+    decisions = tuple((names[i],) for i in logits.argmax(axis=1))
+    rows = rows_of(len(logits))
     recipe = Recipe.parse("fp32")
     right = contract("text-classification", labels=names, problem_type="single_label")
     wrong = contract("text-classification", labels=names[::-1], problem_type="single_label")
-    assert judge(*arguments, right, recipe, "onnx", decisions=decisions).passed
-    assert not judge(*arguments, wrong, recipe, "onnx", decisions=decisions).passed
+    for given, passes in ((right, True), (wrong, False)):
+        found = judge(modes, {"logits": logits}, given, recipe, "onnx", rows, decisions=decisions)
+        assert found.passed is passes
 
 
 def test_a_file_that_moved_away_since_export_fails() -> None:
@@ -121,7 +133,8 @@ def test_a_file_that_moved_away_since_export_fails() -> None:
     recipe = Recipe.parse("w8c_a8")
     for scale, passes in ((0.01, True), (0.05, False)):
         modes = {"alone": {"sentence_embedding": REFERENCE + np.float32(scale) * noise}}
-        found = judge(modes, reference, contract(), recipe, "onnx", at_export=at_export)
+        rows = rows_of(len(REFERENCE))
+        found = judge(modes, reference, contract(), recipe, "onnx", rows, at_export=at_export)
         assert found.passed is passes
 
 

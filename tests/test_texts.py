@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.builtin_cases import builtin_texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "converters" / "quantize" / "text"
 SETS = ("calibration", "evaluation")
@@ -98,7 +98,7 @@ def test_no_two_lines_of_a_set_share_six_words_in_a_row(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_builtin_cases_share_no_five_words_in_a_row(name: str) -> None:
-    examples = builtin_cases(256, pairs=True)
+    examples = builtin_texts(256, pairs=True)
     builtin = [text for e in examples for text in (e.text, e.text_pair) if text]
     assert sorted(all_runs(texts(name), 5) & all_runs(builtin, 5)) == []
 

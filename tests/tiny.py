@@ -8,13 +8,13 @@ import string
 from pathlib import Path
 from typing import Any
 
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.builtin_cases import builtin_texts
 
 MAX_LENGTH = 48
 
 
 def words() -> list[str]:
-    text = " ".join(e.text for e in builtin_cases(MAX_LENGTH, False)).lower()
+    text = " ".join(e.text for e in builtin_texts(MAX_LENGTH, False)).lower()
     return sorted(set(re.findall(r"[a-z]{2,}", text)))
 
 
@@ -66,21 +66,61 @@ def config_values(**more: Any) -> dict[str, Any]:
     }
 
 
+#: model type -> what its tiny config needs beyond ``config_values``
+SHAPES: dict[str, dict[str, Any]] = {
+    "bert": {"type_vocab_size": 2},
+    "distilbert": {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4},
+    "roberta": {"type_vocab_size": 1},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "camembert": {"type_vocab_size": 1},
+    "electra": {"type_vocab_size": 2, "embedding_size": 16},
+    "albert": {"type_vocab_size": 2, "embedding_size": 16},
+    "mpnet": {},
+    "mobilebert": {
+        "type_vocab_size": 2, "embedding_size": 16, "intra_bottleneck_size": 16,
+        "num_feedforward_networks": 2, "initializer_range": 0.18,
+    },
+    "deberta-v2": {
+        "type_vocab_size": 0, "relative_attention": True, "position_buckets": 16,
+        "pos_att_type": ["p2c", "c2p"], "norm_rel_ebd": "layer_norm", "share_att_key": True,
+        "position_biased_input": False, "max_relative_positions": -1,
+    },
+    "modernbert": {
+        "num_hidden_layers": 4, "global_attn_every_n_layers": 2, "local_attention": 16,
+        "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3,
+        "initializer_cutoff_factor": 3.0,
+    },
+    "ernie": {"type_vocab_size": 2, "use_task_id": True, "task_type_vocab_size": 3},
+    "squeezebert": {"type_vocab_size": 2, "embedding_size": 32},
+    "convbert": {"type_vocab_size": 2, "embedding_size": 32, "head_ratio": 2},
+    "funnel": {
+        "block_sizes": [2, 2], "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64,
+        "type_vocab_size": 3, "initializer_std": 0.5,
+    },
+}  # fmt: skip
+ARCHITECTURES = tuple(SHAPES)
+
+_AUTO = {
+    "text-classification": "AutoModelForSequenceClassification",
+    "sentence-embedding": "AutoModel",
+    "feature-extraction": "AutoModel",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "fill-mask": "AutoModelForMaskedLM",
+}
+
+
 def save_model(folder: Path, kind: str, task: str, seed: int = 0, **more: Any) -> Path:
     """A checkpoint folder; ``kind`` is a model type of transformers."""
     import torch
     import transformers as t
 
-    values = config_values(**more)
-    if kind == "distilbert":
-        values = {**values, "dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4}
+    values = {**config_values(), **SHAPES[kind], **more}
+    if kind == "funnel":  # a property of its block sizes there
+        del values["num_hidden_layers"]
     config = t.AutoConfig.for_model(kind, **values)
     torch.manual_seed(seed)
-    auto = {
-        "text-classification": t.AutoModelForSequenceClassification,
-        "sentence-embedding": t.AutoModel,
-    }[task]
-    model = auto.from_config(config)
+    model = getattr(t, _AUTO[task]).from_config(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # the others stay all zeros or all ones, as after training from scratch nothing is:
@@ -88,7 +128,7 @@ def save_model(folder: Path, kind: str, task: str, seed: int = 0, **more: Any) -
             if name.endswith("output.dense.bias"):
                 parameter.normal_(0, 0.2)
     model.save_pretrained(folder)
-    save_tokenizer(folder, types=kind in ("bert", "electra"))
+    save_tokenizer(folder, types=values.get("type_vocab_size", 0) > 1)
     return folder
 
 
@@ -100,7 +140,6 @@ def save_classifier(folder: Path, kind: str = "bert", **more: Any) -> Path:
         "text-classification",
         id2label=labels,
         label2id={v: k for k, v in labels.items()},
-        type_vocab_size=2 if kind in ("bert", "electra") else 1,
         **more,
     )
 
@@ -108,7 +147,7 @@ def save_classifier(folder: Path, kind: str = "bert", **more: Any) -> Path:
 def save_embedder(
     folder: Path, kind: str = "bert", pooling: str = "mean_tokens", normalize: bool = True
 ) -> Path:
-    save_model(folder, kind, "sentence-embedding", type_vocab_size=2)
+    save_model(folder, kind, "sentence-embedding")
     (folder / "1_Pooling").mkdir()
     config = {"word_embedding_dimension": 32, f"pooling_mode_{pooling}": True}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(config))

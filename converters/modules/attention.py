@@ -32,16 +32,37 @@ def register() -> None:
     AttentionMaskInterface.register(TFLITE, _additive_mask)
 
 
-def _keep_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
-    return attention_mask
+def _keep_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """The padding mask as it came, [batch, keys]; a sliding window as an additive mask."""
+    if _is_window(kwargs):
+        return _window_mask(*args, **kwargs)
+    mask: Tensor | None = kwargs.get("attention_mask")
+    return mask
 
 
-def _additive_mask(
-    *args: Any, attention_mask: Tensor | None = None, **kwargs: Any
-) -> Tensor | None:
-    if attention_mask is None:
+def _additive_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """Finite, [batch, 1, 1, keys], or [batch, 1, queries, keys] for a sliding window."""
+    if _is_window(kwargs):
+        return _window_mask(*args, **kwargs)
+    mask: Tensor | None = kwargs.get("attention_mask")
+    if mask is None:
         return None
-    return ((1.0 - attention_mask.to(torch.float32)) * MASKED)[:, None, None, :]
+    return ((1.0 - mask.to(torch.float32)) * MASKED)[:, None, None, :]
+
+
+def _is_window(kwargs: dict[str, Any]) -> bool:
+    """Whether some real tokens are hidden from each other (ModernBERT's local layers)."""
+    from transformers.masking_utils import bidirectional_mask_function
+
+    return kwargs.get("mask_function") is not bidirectional_mask_function
+
+
+def _window_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    from transformers.masking_utils import sdpa_mask
+
+    kwargs |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
+    seen = sdpa_mask(*args, **kwargs)
+    return None if seen is None else (1.0 - seen.to(torch.float32)) * MASKED
 
 
 def _whole_attention(

@@ -1,7 +1,8 @@
-"""Wrappers with a fixed argument list and one output, as exporters want them."""
+"""Wrappers with a fixed argument list and bare tensors as outputs, as exporters want them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -62,19 +63,26 @@ def pool(name: str, hidden: Tensor, mask: Tensor) -> Tensor:
     return total / (count.sqrt() if name == "mean_sqrt_len" else count)
 
 
-class TextClassificationModule(nn.Module):
-    """A transformers sequence classifier that gives its logits."""
+class OutputsModule(nn.Module):
+    """A transformers model that gives some of its outputs, and nothing else.
 
-    def __init__(self, classifier: Any) -> None:
+    Args:
+      model: any encoder or encoder with a head.
+      outputs: attributes of what it returns, for example ``("start_logits", "end_logits")``.
+    """
+
+    def __init__(self, model: Any, outputs: Sequence[str]) -> None:
         super().__init__()
-        self.model = classifier
+        self.model = model
+        self.outputs = tuple(outputs)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> Tensor:
-        """float32 [batch, labels] from int [batch, length] inputs."""
+    ) -> Tensor | tuple[Tensor, ...]:
+        """The outputs, float32 [batch, ...], from int [batch, length] inputs."""
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        logits: Tensor = self.model(
+        found = self.model(
             input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **more
-        ).logits
-        return logits
+        )
+        values = tuple(getattr(found, name) for name in self.outputs)
+        return values[0] if len(values) == 1 else values

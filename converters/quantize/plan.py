@@ -42,18 +42,20 @@ def make_plan(
 
     Args:
       recipe: the recipe.
-      roles: parameter -> "matrix", "table" or "vector".
-      shapes: parameter -> shape; only two-dimensional ones are quantized.
+      roles: parameter -> "matrix", "table", "kernel" or "vector".
+      shapes: parameter -> shape; the first axis has a scale each.
       target: "onnx" grids are kept from saturating x86's 16-bit sums when activations are int8.
     """
     formats: dict[str, FloatFormat | Grid] = {}
     for name, role in roles.items():
-        wanted = {"matrix": recipe.weights, "table": recipe.embeddings}.get(role, "fp32")
-        if isinstance(wanted, Grid):
-            if len(shapes[name]) != 2:
-                wanted = "fp32"
-            elif role == "matrix" and recipe.int8_activations and target == "onnx":
-                wanted = replace(wanted, max_pair_sum=PAIR_SUM)
+        wanted: FloatFormat | Grid = "fp32"
+        if role == "table":
+            wanted = recipe.embeddings
+        elif role in ("matrix", "kernel"):
+            wanted = recipe.weights
+        integer = role == "matrix" and recipe.int8_activations and target == "onnx"
+        if isinstance(wanted, Grid) and integer:
+            wanted = replace(wanted, max_pair_sum=PAIR_SUM)
         formats[name] = wanted
     return Plan(formats, get_method(recipe.method).name, recipe.int8_activations)
 
@@ -85,7 +87,8 @@ def apply_plan(
         if isinstance(wanted, Grid):
             factor = factors.get(name)
             scaled = value if factor is None else value * factor
-            tensor, _ = method.quantize(scaled, None, None, wanted)
+            matrix = np.ascontiguousarray(scaled.reshape(len(scaled), -1))
+            tensor, _ = method.quantize(matrix, None, None, wanted)
             if factor is not None:
                 tensor = replace(tensor, input_multiplier=(1 / factor).astype(np.float32))
             weights[name] = tensor

@@ -54,7 +54,7 @@ def vocabulary_probe(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.int64]]
     tokenizer = json.loads(checkpoint.tokenizer_json)
     added = {int(t["id"]): t["content"] for t in tokenizer.get("added_tokens", []) if t["special"]}
     size = min(
-        int(checkpoint.attention.get_input_embeddings().weight.shape[0]),
+        int(checkpoint.model.get_input_embeddings().weight.shape[0]),
         _vocabulary_size(tokenizer),
     )
     ids = np.array([i for i in range(size) if i not in added], np.int64)
@@ -108,12 +108,12 @@ def input_statistics(checkpoint: Checkpoint) -> dict[str, InputStats]:
 
     handles = [
         module.register_forward_pre_hook(watch(name))
-        for name, module in checkpoint.attention.named_modules()
+        for name, module in checkpoint.model.named_modules()
         if isinstance(module, torch.nn.Linear)
     ]
     handles += [
         module.register_forward_hook(watch_norm)
-        for module in checkpoint.attention.modules()
+        for module in checkpoint.model.modules()
         if type(module).__name__.endswith("Norm")
     ]
     batch = {n: torch.from_numpy(v) for n, v in vocabulary_probe(checkpoint).items()}

@@ -37,6 +37,7 @@ _FOLLOWED = {
 #: others (PiSSA, OLoRA, CorDA, LoftQ, ...) change the base's weights when training starts, so that
 #: the saved matrices belong to a base that is stored nowhere
 _PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
+_LISTS = ("target_modules", "modules_to_save")
 _SPELT = {
     "use_dora": "DoRA", "use_qalora": "QALoRA", "alora_invocation_tokens": "activated LoRA",
     "layer_replication": "layer replication", "lora_bias": "biases in its B matrices",
@@ -173,6 +174,8 @@ def _settings(folder: Path, config: dict[str, Any]) -> AdapterSettings:
         unknown.insert(0, f"init_lora_weights {start}")
     if not all(isinstance(v, (int, float)) for v in (config.get("r"), config.get("lora_alpha"))):
         raise _damaged(folder, "r and lora_alpha must be numbers")
+    if not all(isinstance(config.get(k), (list, str, type(None))) for k in _LISTS):
+        raise _damaged(folder, f"{' and '.join(_LISTS)} must be lists of names")
     if unknown:
         named = _SPELT.get(unknown[0], unknown[0])
         raise UnsupportedError(
@@ -185,7 +188,9 @@ def _settings(folder: Path, config: dict[str, Any]) -> AdapterSettings:
             re.compile(pattern)
         if min((int(config["r"]), *rank_pattern.values())) < 1:
             raise ValueError("a rank is below 1")
-    except (AttributeError, TypeError, ValueError, re.error) as error:
+        if not all(map(math.isfinite, (float(config["lora_alpha"]), *alpha_pattern.values()))):
+            raise ValueError("an alpha is not finite")
+    except (AttributeError, TypeError, ValueError, OverflowError, re.error) as error:
         raise _damaged(folder, str(error)) from error
     return AdapterSettings(
         rank=int(config["r"]),
@@ -194,7 +199,7 @@ def _settings(folder: Path, config: dict[str, Any]) -> AdapterSettings:
         rank_pattern=rank_pattern,
         alpha_pattern=alpha_pattern,
         targets=_targets(folder, config),
-        saved_modules=tuple(str(name) for name in config.get("modules_to_save") or ()),
+        saved_modules=_names(config.get("modules_to_save")),
         base=str(config.get("base_model_name_or_path") or ""),
         classes=_classes(config),
         labels=_labels(folder),
@@ -216,7 +221,11 @@ def _targets(folder: Path, config: dict[str, Any]) -> tuple[str, ...] | str | No
         except re.error as error:
             raise _damaged(folder, f"target_modules is no regular expression, {error}") from error
         return found
-    return tuple(str(name) for name in found)
+    return _names(found)
+
+
+def _names(found: list[Any] | str | None) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else tuple(str(name) for name in found or ())
 
 
 def _classes(config: dict[str, Any]) -> tuple[str, ...]:
@@ -237,7 +246,8 @@ def _labels(folder: Path) -> Mapping[int, str] | None:
     config = _read_json(path)
     refuse_quantized(folder, config)
     try:
-        return {int(k): str(v) for k, v in config["id2label"].items()} or None
+        labels = {int(k): str(v) for k, v in config["id2label"].items()}
+        return labels if labels and sorted(labels) == list(range(len(labels))) else None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

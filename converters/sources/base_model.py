@@ -53,8 +53,8 @@ def find_base(adapter: Adapter, places: Sequence[Path], given: str | None) -> Fo
     tail = PureWindowsPath(named).name  # splits at both kinds of slash
     for place in (Path(), *places, *(p.resolve().parent for p in places)):
         # an absolute path stays itself when joined
-        for candidate in (place / Path(named).expanduser(), place / tail if tail else place):
-            if candidate.is_dir() and not any(candidate.resolve() == p.resolve() for p in places):
+        for candidate in (place / named, place / (tail or named)):
+            if _is_other_folder(candidate, places):
                 return FoundBase(candidate, _name(str(candidate)), "adapter_config.json")
     cached = from_cache(named) if _CACHED_ID.fullmatch(named) else None
     if cached is not None:
@@ -63,6 +63,13 @@ def find_base(adapter: Adapter, places: Sequence[Path], given: str | None) -> Fo
         f"the base '{named}' of the adapter '{adapter.folder}' is not on this machine.",
         f"name it with --base: a folder{f', or the hub id {named}' if '/' in named else ''}.",
     )
+
+
+def _is_other_folder(candidate: Path, places: Sequence[Path]) -> bool:
+    try:
+        return candidate.is_dir() and candidate.resolve() not in [p.resolve() for p in places]
+    except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a zero byte
+        return False
 
 
 def _name(model: str) -> str:

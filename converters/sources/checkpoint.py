@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
+from edgekit.runtime.session import Inputs, Outputs
 from edgekit.runtime.tokenizer import Ids
+from edgekit.tasks import get_task
+from edgekit.tasks.base import judged_rows
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,7 +32,7 @@ class Checkpoint:
       parameters: name -> float32 array; tied ones once, under their first name.
       module: torch module ``forward(**inputs) -> output``, in float32, evaluation mode; None for
         sources without one.
-      attention: the modules whose attention implementation can be switched, or None.
+      model: the transformers model inside ``module``, or None.
     """
 
     name: str
@@ -38,7 +41,7 @@ class Checkpoint:
     tokenizer_json: str
     parameters: Mapping[str, Floats]
     module: Any
-    attention: Any
+    model: Any
     folder: Path
 
     def reference(self, rows: Sequence[Ids]) -> dict[str, Floats]:
@@ -47,26 +50,63 @@ class Checkpoint:
         Args:
           rows: int64 [length] arrays by input name.
         Returns:
-          float32 [n, d] by output name.
+          float32 [m, d] by output name, judged rows (``edgekit.tasks.base``).
         """
-        import torch
+        task = get_task(self.contract.task)
+        session = ModuleSession(self)
+        found = []
+        for row in rows:
+            outputs = session.run({name: ids[None] for name, ids in row.items()})
+            found.append(judged_rows(task, outputs, [row], self.contract))
+        return {name: np.concatenate([f[name] for f in found]) for name in found[0]}
 
-        outputs = []
-        with self.using_attention("eager"), torch.inference_mode():
-            for row in rows:
-                inputs = {name: torch.from_numpy(ids[None]) for name, ids in row.items()}
-                outputs.append(self.module(**inputs).numpy())
-        return {self.contract.outputs[0].name: np.concatenate(outputs).astype(np.float32)}
+    @contextmanager
+    def for_export(self, attention: str) -> Iterator[None]:
+        """The module as it is exported: that attention, and the architecture's repairs."""
+        from edgekit.converters.modules.repairs import repaired
+
+        with self.using_attention(attention), repaired(self.model, self.contract.architecture):
+            yield
 
     @contextmanager
     def using_attention(self, implementation: str) -> Iterator[None]:
         """Switch the attention implementation where the architecture has a choice."""
-        if self.attention is None:
-            yield
+        if not getattr(self.model, "_supports_attention_backend", False):
+            yield  # attention is written inline there
             return
-        before = self.attention.config._attn_implementation
-        self.attention.set_attn_implementation(implementation)
+        before = self.model.config._attn_implementation
+        self.model.set_attn_implementation(implementation)
         try:
             yield
         finally:
-            self.attention.set_attn_implementation(before)
+            self.model.set_attn_implementation(before)
+
+
+class ModuleSession:
+    """The source behind the runtimes' own seam (``edgekit.runtime.session.Session``).
+
+    float32, eager attention, evaluation mode, on CPU.
+
+    Args:
+      checkpoint: the source.
+      repaired: run it as it is exported, not as it was given.
+    """
+
+    buckets: tuple[int, ...] = ()
+
+    def __init__(self, checkpoint: Checkpoint, repaired: bool = False) -> None:
+        self._checkpoint = checkpoint
+        self._use = checkpoint.for_export if repaired else checkpoint.using_attention
+
+    def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
+        """See ``Session.run``."""
+        import torch
+
+        checkpoint = self._checkpoint
+        with self._use("eager"), torch.inference_mode():
+            values = checkpoint.module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
+        values = values if isinstance(values, tuple) else (values,)
+        return {
+            name: value.numpy().astype(np.float32)
+            for name, value in zip(checkpoint.contract.output_names, values, strict=True)
+        }

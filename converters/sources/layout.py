@@ -81,14 +81,16 @@ def find_layout(folder: Path, base: str | None = None) -> Layout:
     found = find_base(adapter, places, base)
     under = _base_layout(found.folder)
     tokenizer = next((place for place in places if has_tokenizer(place)), under.tokenizer)
-    has_head = (taken.folder / "modules.json").is_file()
+    # a classifier trained on an embedding model is no embedding model any more
+    bare = all(name.endswith("Model") for name in adapter.settings.classes)
+    own_head = not bare or (taken.folder / "modules.json").is_file()
     notes = [*taken.notes, f"a {adapter.settings.described} was merged into {found.name}"]
     notes += [f"base: {note}" for note in under.source.get("notes", [])]
     source |= {"base": {"name": found.name, "by": found.by}, "notes": notes}
     return replace(
         under,
         tokenizer=tokenizer,
-        head=taken.folder if has_head else under.head,
+        head=taken.folder if own_head else under.head,
         adapter=adapter,
         source=source,
     )

@@ -1,4 +1,4 @@
-"""An adapter's matrices into its base's weights, in float32."""
+"""An adapter's matrices into its base's float32 weights."""
 
 from __future__ import annotations
 
@@ -102,7 +102,15 @@ def merge_adapter(model: Any, adapter: Adapter, info: Mapping[str, Any]) -> dict
             parameters[name].copy_(tensor)
         for name, pair in factors.items():
             weight = _weight(adapter, name, modules[name], parameters)
-            weight += _delta(adapter, name, modules[name], weight, pair)
+            delta = _delta(adapter, name, modules[name], weight, pair)
+            merged = (weight.double() + delta).float()  # rounded once
+            if not bool(merged.isfinite().all()):
+                raise CheckpointError(
+                    f"the matrices of '{name}' in the adapter '{adapter.folder}' multiply to "
+                    "infinity.",
+                    "the training diverged, or lora_alpha is wrong: use an earlier checkpoint.",
+                )
+            weight.copy_(merged)
     mismatched = [m for m in info.get("mismatched_keys") or () if _first(m) not in whole]
     missing = [m for m in info.get("missing_keys") or () if m not in whole]
     return {**info, "mismatched_keys": mismatched, "missing_keys": missing}
@@ -130,7 +138,7 @@ def _weight(adapter: Adapter, name: str, module: Any, parameters: Mapping[str, A
 
 
 def _delta(adapter: Adapter, name: str, module: Any, weight: Any, pair: dict[str, Any]) -> Any:
-    """scale * B A in the layout of the module's weight."""
+    """scale * B A in the layout of the module's weight, float64."""
     embedding = type(module).__name__ == "Embedding"
     keys = ("embedding_A", "embedding_B") if embedding else ("A", "B")
     if set(pair) != set(keys):
@@ -147,7 +155,7 @@ def _delta(adapter: Adapter, name: str, module: Any, weight: Any, pair: dict[str
     for key, tensor, expected in ((keys[0], down, (rank, columns)), (keys[1], up, (rows, rank))):
         if tuple(tensor.shape) != expected:
             raise _misfit(adapter, f"{name}.lora_{key}", tensor.shape, expected)
-    delta = (up @ down) * adapter.settings.scale_of(name)
+    delta = (up.double() @ down.double()) * adapter.settings.scale_of(name)
     return delta.T if transposed else delta
 
 

@@ -8,14 +8,14 @@ faithful: transformers 5.23 leaves the normalisation out of DeBERTa's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.converters.sources.slow_families import SAVE_FAST, independent_reading, slow_files
 
-from edgekit.errors import CheckpointError, UnsupportedError
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.errors import CheckpointError, UnsupportedError, first_line
+from edgekit.tasks.builtin_cases import builtin_texts
 
 #: texts on which conversions go wrong; a difference on any of them is a refusal
 HARD_TEXTS = (
@@ -61,26 +61,25 @@ def prove_conversion(folder: Path, model_type: str, tokenizer: Any) -> list[str]
     """Hold a tokenizer that transformers made of slow files against an independent reading.
 
     Args:
-      folder: with the files; nothing is done when it has a tokenizer.json.
+      folder: with the files; one with a tokenizer.json is only looked at for contradictions.
       model_type: of config.json, for folders that name no tokenizer class.
       tokenizer: what AutoTokenizer gave.
     Returns:
-      notes for the manifest: that it was converted, and rare texts that are read differently.
+      notes for the manifest: that it was converted, and what is read differently.
     Raises:
       CheckpointError: a file is damaged.
       MissingExtraError: sentencepiece is needed and not installed.
       UnsupportedError: there is no independent reading of that class, or ids differ.
     """
-    if (folder / "tokenizer.json").is_file():
-        return []
     from tokenizers import Tokenizer
 
-    read = independent_reading(folder, model_type)
-    fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    fast.no_padding()
-    fast.no_truncation()
-    ordinary = [(e.text, e.text_pair) for e in builtin_cases(256, pairs=True)]
+    fast = _plain(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()))
+    ordinary = [(e.text, e.text_pair) for e in builtin_texts(256, pairs=True)]
     cases = [*ordinary, *((text, None) for text in HARD_TEXTS)]
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        return _told_against_file(path, fast, cases)
+    read = independent_reading(folder, model_type)
     for text, pair in cases:
         encoding = fast.encode(text, pair)
         ids, types = read(text, pair)
@@ -106,6 +105,36 @@ def prove_conversion(folder: Path, model_type: str, tokenizer: Any) -> list[str]
             f"characters otherwise than slow code does (first: {rare[0]!r})"
         )
     return notes
+
+
+def _told_against_file(path: Path, fast: Any, cases: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Some classes of transformers build their own normaliser and ignore the file's.
+
+    What transformers gives is the reference, so it is what is exported; a file that says something
+    else (BertTokenizer with do_lower_case left out beside a cased tokenizer.json) is told.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        alone = _plain(Tokenizer.from_file(str(path)))
+    except Exception as error:  # the library raises a bare Exception for bad files
+        raise CheckpointError(
+            f"'{path}' is no tokenizer ({first_line(error)}).", "save it again, or copy it anew."
+        ) from error
+    for text, pair in cases:
+        if fast.encode(text, pair).ids != alone.encode(text, pair).ids:
+            return [
+                "transformers reads its tokenizer otherwise than tokenizer.json alone says (first "
+                f"difference: {_shown(text, pair)}); exported as transformers reads it: check "
+                "do_lower_case and the like in tokenizer_config.json"
+            ]
+    return []
+
+
+def _plain(tokenizer: Any) -> Any:
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def pad_id(tokenizer: Any, config: Mapping[str, Any]) -> int:

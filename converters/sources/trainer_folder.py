@@ -106,7 +106,8 @@ def why_incomplete(folder: Path) -> str:
     try:
         paths = [folder / ADAPTER_WEIGHTS] if adapter else find_weights(folder)
     except EdgekitError as error:
-        return "a shard is missing" if "shard" in error.message else "it has no safetensors weights"
+        named = "shard" in error.message or "index" in error.message
+        return "its shards are incomplete" if named else "it has no safetensors weights"
     for path in paths:
         try:
             read_header(path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.adapter import Adapter
+from edgekit.converters.sources.build_contract import build_contract, effective_length
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.sources.layout import Layout, find_layout
 from edgekit.converters.sources.merge import load_options, merge_adapter
@@ -17,24 +18,32 @@ from edgekit.converters.sources.quantized import refuse_quantized
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read_head
 from edgekit.converters.sources.tokenizer_files import (
     check_tokenizer_files,
-    pad_id,
     pad_token_notes,
     prove_conversion,
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
-from edgekit.contract import Contract, TensorSpec
 from edgekit.errors import CheckpointError, UnsupportedError, first_line
-from edgekit.tasks import task_names
+from edgekit.tasks import get_task, task_names
 
 #: model types that are tested; others are refused until they are (docs/decisions/0006-scope.md)
-ARCHITECTURES = ("bert", "distilbert", "roberta", "electra")
+ARCHITECTURES = (
+    "bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra", "albert", "mpnet",
+    "mobilebert", "deberta-v2", "modernbert", "ernie", "squeezebert", "convbert", "funnel",
+)  # fmt: skip
 
-#: ending of an entry in config.json's ``architectures`` -> task
-_TASK_OF = {"ForSequenceClassification": "text-classification", "Model": "sentence-embedding"}
-
-#: beyond this a tokenizer's ``model_max_length`` means "not set" (transformers writes 1e30)
-_NO_LIMIT = 1_000_000
+#: task -> ending of an entry in config.json's ``architectures``, and transformers' class for it.
+#: A bare encoder is taken for sentence embedding; its token vectors are asked for by name.
+_TASKS = {
+    "text-classification": ("ForSequenceClassification", "AutoModelForSequenceClassification"),
+    "token-classification": ("ForTokenClassification", "AutoModelForTokenClassification"),
+    "question-answering": ("ForQuestionAnswering", "AutoModelForQuestionAnswering"),
+    "fill-mask": ("ForMaskedLM", "AutoModelForMaskedLM"),
+    "sentence-embedding": ("Model", "AutoModel"),
+    "feature-extraction": ("Model", "AutoModel"),
+}
+#: tasks that a bare encoder serves: a checkpoint with another head has its encoder too
+_HEADLESS = ("sentence-embedding", "feature-extraction")
 
 
 def load_checkpoint(
@@ -67,9 +76,10 @@ def load_checkpoint(
         )
     digests, dtypes = check_weights(find_weights(layout.model))
     tokenizer, notes = _load_tokenizer(layout, config)
-    module, model = _load_module(layout.model, task, head, layout.adapter)
+    pooling = head or EmbeddingHead("mean", False, None)
+    module, model = _load_module(layout.model, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
-    contract = _contract(task, architecture, model, tokenizer, head, limit)
+    contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
         name=name,
         contract=contract,
@@ -84,7 +94,7 @@ def load_checkpoint(
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
         module=module,
-        attention=model,
+        model=model,
         folder=folder,
     )
 
@@ -131,7 +141,7 @@ def _guess_task(folder: Path, config: dict[str, Any], head: EmbeddingHead | None
     if head is not None:
         return "sentence-embedding"
     classes = [str(c) for c in config.get("architectures") or []]
-    for ending, task in _TASK_OF.items():
+    for task, (ending, _) in _TASKS.items():
         if any(c.endswith(ending) for c in classes):
             return task
     raise UnsupportedError(
@@ -166,22 +176,21 @@ def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[s
 
 
 def _load_module(
-    folder: Path, task: str, head: EmbeddingHead | None, adapter: Adapter | None = None
+    folder: Path, task: str, head: EmbeddingHead, adapter: Adapter | None = None
 ) -> tuple[Any, Any]:
     """The task's wrapper and the transformers model in it, float32, evaluation mode."""
     with quiet_libraries():
         import torch
+        import transformers
         from edgekit.converters.modules import attention, heads
-        from transformers import AutoModel, AutoModelForSequenceClassification
         from transformers.utils import logging
 
     attention.register()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    kinds = {"text-classification": AutoModelForSequenceClassification}
     options = load_options(adapter) if adapter else {}
     try:
-        model, info = kinds.get(task, AutoModel).from_pretrained(
+        model, info = getattr(transformers, _TASKS[task][1]).from_pretrained(
             str(folder),
             dtype=torch.float32,
             attn_implementation="eager",
@@ -200,10 +209,9 @@ def _load_module(
     _check_loading(folder, info, task)
     model.eval()
     model.requires_grad_(False)
-    if task == "text-classification":
-        return heads.TextClassificationModule(model).eval(), model
-    pooling = head or EmbeddingHead("mean", False, None)
-    return heads.SentenceEmbeddingModule(model, pooling.pooling, pooling.normalize).eval(), model
+    if task == "sentence-embedding":
+        return heads.SentenceEmbeddingModule(model, head.pooling, head.normalize).eval(), model
+    return heads.OutputsModule(model, get_task(task).outputs).eval(), model
 
 
 def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:
@@ -215,8 +223,8 @@ def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:
             f"{tuple(expected)}.",
             "config.json and weights must come from the same save_pretrained.",
         )
-    # an embedding is pooled by our own head; a classifier reads the encoder's pooler
-    spared = "pooler" if task == "sentence-embedding" else "\0"
+    # token vectors are taken before the pooler; a classifier reads it
+    spared = "pooler" if task in _HEADLESS else "\0"
     missing = sorted(k for k in info.get("missing_keys") or [] if spared not in k)
     if missing:
         raise CheckpointError(
@@ -224,72 +232,6 @@ def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:
             f"{f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''}.",
             "this checkpoint was not fine-tuned for that task; name another with --task.",
         )
-
-
-def effective_length(
-    folder: Path,
-    config: dict[str, Any],
-    tokenizer: Any,
-    head: EmbeddingHead | None,
-    asked: int | None,
-) -> int:
-    """The one maximum length of a folder, in tokens.
-
-    ``asked`` if given, else the smallest that tokenizer, model and modules.json agree on.
-    Raises:
-      UnsupportedError: more is asked than the model has positions for.
-    """
-    positions = int(config.get("max_position_embeddings") or _NO_LIMIT)
-    if config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-        positions -= int(config.get("pad_token_id") or 0) + 1  # positions start behind the pad id
-    if asked is not None:
-        if not 2 < asked <= positions:
-            raise UnsupportedError(
-                f"a maximum length of {asked} does not fit '{folder}'.",
-                f"choose 3 to {positions}.",
-            )
-        return asked
-    limits = [positions, int(min(tokenizer.model_max_length or _NO_LIMIT, _NO_LIMIT))]
-    if head is not None and head.max_length:
-        limits.append(int(head.max_length))
-    return min(limits)
-
-
-def _contract(
-    task: str,
-    architecture: str,
-    model: Any,
-    tokenizer: Any,
-    head: EmbeddingHead | None,
-    max_length: int,
-) -> Contract:
-    config = model.config
-    names = ["input_ids", "attention_mask"]
-    if (getattr(config, "type_vocab_size", 0) or 0) > 1:
-        names.append("token_type_ids")
-    inputs = tuple(TensorSpec(name, "int64", ("batch", "length")) for name in names)
-    common: dict[str, Any] = {
-        "task": task,
-        "architecture": architecture,
-        "inputs": inputs,
-        "max_length": max_length,
-        "pad_id": pad_id(tokenizer, config.to_dict()),
-        # positions count from the left whatever the mask says: left padding would shift them
-        "padding_side": "right",
-        "truncation_side": tokenizer.truncation_side,
-    }
-    if task == "text-classification":
-        labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
-        kinds = {"multi_label_classification": "multi_label", "regression": "regression"}
-        problem = kinds.get(config.problem_type or "", "")
-        if not problem:
-            problem = "regression" if config.num_labels == 1 else "single_label"
-        output = TensorSpec("logits", "float32", ("batch", config.num_labels))
-        return Contract(outputs=(output,), labels=labels, problem_type=problem, **common)
-    shape = head or EmbeddingHead("mean", False, None)
-    width = config.hidden_size * len(shape.pooling.split("+"))
-    output = TensorSpec("sentence_embedding", "float32", ("batch", width))
-    return Contract(outputs=(output,), pooling=shape.pooling, normalize=shape.normalize, **common)
 
 
 def named_parameters(model: Any) -> dict[str, Floats]:

@@ -46,11 +46,14 @@ class Builder:
         self, value: ir.Value, op_type: str, inputs: Sequence[ir.Value], **attributes: Any
     ) -> ir.Value:
         """A node in front of all users of ``value``, whose place its output takes."""
-        users = {use.node for use in value.uses()}
-        first = next(node for node in self.graph if node in users)
-        out = self.op(first, op_type, inputs, **attributes)
+        out = self.op(self.first_user(value), op_type, inputs, **attributes)
         replace_all_uses_with(value, out)
         return out
+
+    def first_user(self, value: ir.Value) -> ir.Node:
+        """The first node, in the graph's order, that reads a value."""
+        users = {use.node for use in value.uses()}
+        return next(node for node in self.graph if node in users)
 
     def take_place(self, node: ir.Node, value: ir.Value) -> None:
         """Give a node's place to a value, its name and shape too where it is a graph output."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx_ir as ir
 import torch
-from edgekit.converters.bindings import Binding, bind, distinct_parameters
+from edgekit.converters.bindings import Binding, bind, derived_constants, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
 from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_onnx.fuse import fuse
 
 from edgekit.audit.records import Role
@@ -30,9 +31,29 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
+    model, values = _build(checkpoint, path)
+    graph = model.graph
+    bound, unknown = bind(_float_constants(graph), values)
+    derived: tuple[str | int, ...] = ()
+    if unknown:
+        again, _ = _build(checkpoint, path, other_weights=True)
+        derived = derived_constants(unknown, _float_constants(again.graph))
+    bindings = tuple(
+        Binding(name, parameter, transform, _role(graph.initializers[name]))
+        for name, (parameter, transform) in sorted(bound.items())
+    )
+    ir.save(model, path)
+    used = {binding.parameter for binding in bindings}
+    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
+
+
+def _build(
+    checkpoint: Checkpoint, path: Path, other_weights: bool = False
+) -> tuple[ir.Model, dict[str, Floats]]:
+    """The float graph, and the values that its parameters have in it."""
     with (
-        distinct_parameters(checkpoint.attention) as values,
-        checkpoint.using_attention(attention.ONNX),
+        distinct_parameters(checkpoint.model, other_weights) as values,
+        checkpoint.for_export(attention.ONNX),
     ):
         model = _trace(checkpoint)
         # the traced graph reads the module's tensors when it is saved, so that happens in here,
@@ -41,20 +62,13 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     model = ir.load(path)
     fuse(model)
     _clean(model)
-    graph = model.graph
-    constants = {
-        name: value.const_value.numpy()
-        for name, value in graph.initializers.items()
-        if value.const_value is not None and value.const_value.dtype == ir.DataType.FLOAT
-    }
-    bound = bind(constants.items(), values)
-    bindings = tuple(
-        Binding(name, parameter, transform, _role(graph.initializers[name]))
-        for name, (parameter, transform) in sorted(bound.items())
-    )
-    ir.save(model, path)
-    used = {binding.parameter for binding in bindings}
-    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)))
+    return model, values
+
+
+def _float_constants(graph: ir.Graph) -> Iterator[tuple[str | int, Floats]]:
+    for name, value in graph.initializers.items():
+        if value.const_value is not None and value.const_value.dtype == ir.DataType.FLOAT:
+            yield name, value.const_value.numpy()
 
 
 def _trace(checkpoint: Checkpoint) -> ir.Model:
@@ -73,7 +87,7 @@ def _trace(checkpoint: Checkpoint) -> ir.Model:
                 opset_version=OPSET,
                 dynamic_shapes={name: {0: batch, 1: length} for name in names},
                 input_names=list(names),
-                output_names=[checkpoint.contract.outputs[0].name],
+                output_names=list(checkpoint.contract.output_names),
                 optimize=True,
                 verbose=False,
                 external_data=False,
@@ -120,8 +134,11 @@ def _role(value: ir.Value) -> Role:
     if constant is None or sum(1 for n in constant.shape.numpy() if n != 1) < 2:
         return "vector"
     kinds = {(use.node.op_type, use.idx) for use in value.uses()}
-    if kinds & {("MatMul", 1), ("Gemm", 1)}:
+    shape = constant.shape.numpy()
+    if kinds == {("Conv", 1)} and shape[1] == 1:
+        return "vector"  # depthwise: a few taps for each channel
+    if len(shape) != 2:
+        return "kernel"
+    if kinds <= {("MatMul", 1), ("Gemm", 1)}:
         return "matrix"
-    if ("Gather", 0) in kinds:
-        return "table"
-    return "matrix" if any(op in ("MatMul", "Gemm") for op, _ in kinds) else "table"
+    return "table" if kinds <= {("Gather", 0)} else "kernel"

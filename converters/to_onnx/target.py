@@ -34,7 +34,8 @@ class OnnxTarget:
         metadata: Mapping[str, str],
     ) -> list[WrittenFile]:
         """See ``Target.write``."""
-        return [WrittenFile(path, write_graph(model["main"], weights, path, metadata))]
+        stored = write_graph(model["main"], weights, path, metadata)
+        return [WrittenFile(path, stored, model["main"].derived)]
 
     def effective(self, tensor: QuantizedTensor) -> npt.NDArray[np.float32]:
         """Codes times float32 scales: the kernel changes nothing."""

@@ -71,6 +71,9 @@ def _place(
             return stored("float16", 16, {"values": f"{name}.half"})
         value.const_value = ir.tensor(array, name=name)
         return stored("float32", 32, {"values": name})
+    if binding.role == "kernel":
+        where = _place_kernel(builder, binding, weight, value)
+        return stored("int8", weight.bits, where, weight.group)
     if binding.role == "table":
         where = _place_table(builder, binding, weight, value)
         return stored("int8", weight.bits, where, weight.group)
@@ -87,6 +90,25 @@ def _layout(binding: Binding, weight: npt.NDArray[Any], value: ir.Value) -> npt.
         raise InternalError(f"constant {binding.constant} has no value")
     array = binding.transform.apply(weight.astype(np.float32)).astype(weight.dtype)
     return np.ascontiguousarray(array.reshape(tuple(int(n) for n in constant.shape.numpy())))
+
+
+def _place_kernel(
+    builder: Builder, binding: Binding, weight: QuantizedTensor, value: ir.Value
+) -> dict[str, str]:
+    """Codes and scales of rows, unpacked when the session loads (Cast and Mul fold there)."""
+    if binding.transform.layout != "identity" or weight.scales.shape[1] != 1:
+        raise InternalError(f"kernel {binding.parameter} has an unexpected layout")
+    constant = value.const_value
+    if constant is None:
+        raise InternalError(f"constant {binding.constant} has no value")
+    name, shape = str(binding.constant), tuple(int(n) for n in constant.shape.numpy())
+    rows = (weight.shape[0], *(1 for _ in shape[1:]))
+    codes = builder.constant(f"{name}.codes", weight.codes.reshape(shape))
+    scales = weight.scales[:, 0] * np.float32(binding.transform.factor)
+    scale = builder.constant(f"{name}.scales", scales.reshape(rows))
+    floats = builder.op(builder.first_user(value), "Cast", [codes], to=ir.DataType.FLOAT)
+    builder.before_users(value, "Mul", [floats, scale])
+    return {"values": f"{name}.codes", "scales": f"{name}.scales"}
 
 
 def _place_table(

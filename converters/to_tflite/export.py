@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgekit.converters.bindings import Binding, bind, distinct_parameters
+from edgekit.converters.bindings import Binding, bind, derived_constants, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
 from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 
@@ -35,25 +35,36 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    kept_apart = vector_parameters(checkpoint.attention)
-    with (
-        distinct_parameters(checkpoint.attention) as values,
-        checkpoint.using_attention(attention.TFLITE),
-    ):
-        model = _trace(checkpoint, kept_apart)
-    buffers = Flatbuffer(model)
-    inputs_to_constants(buffers, kept_apart, values)
-    fuse_biases(buffers)
-    _clean(buffers, checkpoint.contract.outputs[0].name)
-    bound = bind(_float_constants(buffers), values)
+    buffers, values = _build(checkpoint)
+    bound, unknown = bind(_float_constants(buffers), values)
+    derived: tuple[str | int, ...] = ()
+    if unknown:
+        again, _ = _build(checkpoint, other_weights=True)
+        derived = derived_constants(unknown, _float_constants(again))
     bound = cut_tables_to_lookups(buffers, bound, values)
     bindings = tuple(
         Binding(buffer, name, transform, _role(buffers, int(buffer)))
         for buffer, (name, transform) in sorted(bound.items(), key=lambda item: int(item[0]))
     )
-    path.write_bytes(pack_model(model))
+    path.write_bytes(pack_model(buffers.model))
     used = {binding.parameter for binding in bindings}
-    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)))
+    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
+
+
+def _build(
+    checkpoint: Checkpoint, other_weights: bool = False
+) -> tuple[Flatbuffer, dict[str, Floats]]:
+    """The float graph, cleaned up, and the values that its parameters have in it."""
+    kept_apart = vector_parameters(checkpoint.model)
+    with (
+        distinct_parameters(checkpoint.model, other_weights) as values,
+        checkpoint.for_export(attention.TFLITE),
+    ):
+        buffers = Flatbuffer(_trace(checkpoint, kept_apart))
+    inputs_to_constants(buffers, kept_apart, values)
+    fuse_biases(buffers)
+    _clean(buffers, checkpoint.contract.output_names)
+    return buffers, values
 
 
 def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
@@ -64,7 +75,7 @@ def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
         import torch
         from edgekit.converters.modules.free_parameters import FreeParameters
 
-        module = FreeParameters(checkpoint.module, checkpoint.attention, kept_apart).eval()
+        module = FreeParameters(checkpoint.module, checkpoint.model, kept_apart).eval()
         converter = litert_torch
         for bucket in checkpoint.contract.buckets:
             # all inputs differ, as in the ONNX export
@@ -165,7 +176,7 @@ def _has_bias(product: Any) -> bool:
     return len(product.inputs) > 2 and int(product.inputs[2]) >= 0
 
 
-def _clean(buffers: Flatbuffer, output: str) -> None:
+def _clean(buffers: Flatbuffer, outputs: Sequence[str]) -> None:
     """Give outputs their names, drop inner ones (they hold whole Python module paths)."""
     model = buffers.model
     model.description = b"edgekit"
@@ -175,7 +186,9 @@ def _clean(buffers: Flatbuffer, output: str) -> None:
             tensor.name = b""
     for signature in model.signatureDefs:
         graph = model.subgraphs[signature.subgraphIndex]
-        signature.outputs[0].name = output.encode()
+        for entry in signature.outputs:  # "output_0", "output_1", ... in any order
+            number = int(entry.name.decode().rpartition("_")[2])
+            entry.name = outputs[number].encode()
         # the runtime lists inputs by tensor name in places
         for entry in (*signature.inputs, *signature.outputs):
             graph.tensors[entry.tensorIndex].name = entry.name
@@ -209,4 +222,8 @@ def _role(buffers: Flatbuffer, buffer: int) -> Role:
         }
     if sum(1 for n in shape if n != 1) < 2:
         return "vector"
-    return "matrix" if ("FULLY_CONNECTED", 1) in kinds else "table"
+    if kinds == {("DEPTHWISE_CONV_2D", 1)}:
+        return "vector"  # a few taps for each channel
+    if kinds <= {("FULLY_CONNECTED", 1)} and len(shape) == 2:
+        return "matrix"
+    return "table" if kinds <= {("EMBEDDING_LOOKUP", 1)} else "kernel"

@@ -49,6 +49,9 @@ def cut_tables_to_lookups(
         for buffer, transform in found:
             ids = np.arange(transform.start - start, (transform.stop or 0) - start, dtype=np.int32)
             for graph, index in list(buffers.tensors_of(buffer)):
+                if len(ids) == 1:  # one row, looked up for every token
+                    rows = int(np.prod([int(n) for n in graph.tensors[index].shape[:-1]]))
+                    ids = np.repeat(ids, rows)
                 _look_up(buffers, graph, index, table, stop - start, ids)
     buffers.drop_unused()
     return result

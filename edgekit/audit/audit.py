@@ -33,6 +33,7 @@ def audit_file(
     sketches: Mapping[str, Sketch] | None = None,
     fingerprint: str | None = None,
     count_partitions: bool = True,
+    derived: Sequence[str | int] = (),
 ) -> FileAudit:
     """Read a written file and hold it against its recipe and its source.
 
@@ -43,6 +44,8 @@ def audit_file(
       sketches: of the source's parameters; without them weights are not compared.
       fingerprint: of the graph at export; None at export itself.
       count_partitions: run the TFLite delegate to count its partitions.
+      derived: constants of weight size that were proven to hold no weights; the fingerprint
+        covers their values.
     Returns:
       the findings; ``problems`` is empty for a good file.
     Raises:
@@ -51,7 +54,7 @@ def audit_file(
     file = open_file(path)
     tensors = list(stored)
     problems = [f"{name}: float constant that no parameter accounts for"
-                for name in file.unlisted_floats(tensors)]  # fmt: skip
+                for name in file.unlisted_floats(tensors, derived)]  # fmt: skip
     problems += [f"{name}: stored weights that the graph does not read"
                  for name in file.unused(tensors)]  # fmt: skip
     records = []
@@ -77,6 +80,7 @@ def audit_file(
         partitions=counts,
         outside=outside,
         problems=tuple(problems),
+        derived=tuple(derived),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,12 @@ class OnnxFile:
         noise = np.broadcast_to(step / np.float32(np.sqrt(12)), weights.shape)
         return Contents(weights, noise, str(values.dtype), bits + scales.size * 32)
 
-    def unlisted_floats(self, stored: list[StoredTensor]) -> list[str]:
+    def unlisted_floats(
+        self, stored: list[StoredTensor], derived: Sequence[str | int] = ()
+    ) -> list[str]:
         """Float constants of weight size that no stored tensor accounts for."""
         known = {str(name) for tensor in stored for name in tensor.where.values()}
+        known |= {str(name) for name in derived}
         floats = {self._types.Value(n) for n in ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")}
         return [
             name

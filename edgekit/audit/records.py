@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-Role = Literal["matrix", "table", "vector"]
+from edgekit import plain
+
+Role = Literal["matrix", "table", "kernel", "vector"]
 Layout = Literal["identity", "transpose", "rows"]
 
 
@@ -47,7 +49,9 @@ class StoredTensor:
     Attributes:
       parameter: its name in the source.
       shape: of the parameter.
-      role: "matrix" (multiplied), "table" (looked up) or "vector" (bias, norm).
+      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm, the few taps of a
+        depthwise convolution; stays float32), or "kernel": any other of two axes or more
+        (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", "int8", "int4", ...
       bits: per stored value.
@@ -74,17 +78,42 @@ class StoredTensor:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> StoredTensor:
-        """Read what ``to_json`` wrote."""
+        """Read what ``to_json`` wrote.
+
+        Raises:
+          ValueError, KeyError: a field is missing or not of its kind.
+        """
+        values = plain.mapping(data, "tensor")
+        name = plain.text(values["parameter"], "tensor.parameter")
+        where = f"tensor {ascii(name)[:60]}"
+        places = plain.mapping(values["where"], f"{where}: where")
+        if "values" not in places or not all(type(p) in (str, int) for p in places.values()):
+            raise plain.PlainDataError(f"{where}: where", places, "a place of its values")
+        transform = Transform(**plain.mapping(values.get("transform", {}), where))
+        _check_transform(transform, where)
+        group = values.get("group")
         return StoredTensor(
-            parameter=str(data["parameter"]),
-            shape=tuple(int(n) for n in data["shape"]),
-            role=data["role"],
-            transform=Transform(**data.get("transform", {})),
-            dtype=str(data["dtype"]),
-            bits=int(data["bits"]),
-            where=dict(data["where"]),
-            group=data.get("group"),
+            parameter=name,
+            shape=tuple(
+                plain.integer(n, f"{where}: shape", 1, 2**31 - 1)
+                for n in plain.sequence(values["shape"], f"{where}: shape")
+            ),
+            role=plain.text(values["role"], f"{where}: role", get_args(Role)),  # type: ignore[arg-type]
+            transform=transform,
+            dtype=plain.text(values["dtype"], f"{where}: dtype"),
+            bits=plain.integer(values["bits"], f"{where}: bits", 1, 64),
+            where=places,
+            group=None if group is None else plain.integer(group, f"{where}: group", 1),
         )
+
+
+def _check_transform(transform: Transform, where: str) -> None:
+    plain.text(transform.layout, f"{where}: layout", get_args(Layout))
+    start = plain.integer(transform.start, f"{where}: start", 0, 2**31 - 1)
+    if transform.stop is not None:
+        plain.integer(transform.stop, f"{where}: stop", start + 1, 2**31)
+    if not 0 < abs(plain.number(transform.factor, f"{where}: factor")) < np.finfo(np.float32).max:
+        raise plain.PlainDataError(f"{where}: factor", transform.factor, "a number that divides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,7 @@ class FileAudit:
       outside: operators that the delegate did not take, by signature.
       runtime: what the file needs: runtime, oldest version, operator sets.
       problems: everything that is not as the recipe says; empty for a good file.
+      derived: constants of weight size that hold no weights.
     """
 
     operators: dict[str, int]
@@ -143,6 +173,7 @@ class FileAudit:
     partitions: dict[str, int] = field(default_factory=dict)
     outside: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    derived: tuple[str | int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest: counts instead of the tensors."""
@@ -159,4 +190,5 @@ class FileAudit:
             "outside": self.outside,
             "runtime": self.runtime,
             "problems": list(self.problems),
+            "derived": list(self.derived),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,10 @@ class TfliteFile:
         shape = (1, count) if len(tensor.shape) < 2 else (rows, count // rows)
         factor = np.float32(tensor.transform.factor)
         if dtype in ("float32", "float16"):
-            values = np.frombuffer(data, dtype).astype(np.float32).reshape(shape) / factor
+            values = np.frombuffer(data, dtype).astype(np.float32)
+            if tensor.transform.layout == "transpose":
+                values = values.reshape(shape[::-1]).T
+            values = values.reshape(shape) / factor
             return Contents(values, float_noise(values, dtype), dtype, bits)
         codes = unpack(data, {"int8": 8, "int4": 4, "int2": 2}[dtype], count).reshape(shape)
         scales = without_empty_rows(_scales(first).reshape(-1, 1) / factor, codes)
@@ -186,9 +190,12 @@ class TfliteFile:
         noise = np.broadcast_to(steps / np.float32(np.sqrt(12)), values.shape)
         return Contents(values, noise.astype(np.float32), dtype, bits)
 
-    def unlisted_floats(self, stored: list[StoredTensor]) -> list[str]:
+    def unlisted_floats(
+        self, stored: list[StoredTensor], derived: Sequence[str | int] = ()
+    ) -> list[str]:
         """Float constants of weight size that no stored tensor accounts for."""
         known = {int(number) for tensor in stored for number in tensor.where.values()}
+        known |= {int(number) for number in derived}
         floats = {self._schema.TensorType.FLOAT32, self._schema.TensorType.FLOAT16}
         found = set()
         for graph in self.model.subgraphs:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError, MachineError
+from edgekit.errors import ArtifactError, EdgekitError, MachineError, UsageError
+from edgekit.parity.worker import last_words
 from edgekit.runtime.cpu import cpu_features, cpu_name
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids
@@ -135,9 +136,12 @@ def _run(job: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "edgekit.bench.worker"]
     done = subprocess.run(command, input=job, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise MachineError(
-            f"the bench process ended with {done.returncode}: {lines[-1] if lines else ''}", ""
-        )
+        message, hint = last_words(done.stderr)
+        kind = {2: UsageError, 3: ArtifactError, 4: EdgekitError}.get(done.returncode)
+        if kind is None:
+            raise MachineError(f"the bench process ended with {done.returncode}: {message}", hint)
+        error = kind(message, hint)
+        error.exit_code = done.returncode
+        raise error
     result: dict[str, Any] = json.loads(done.stdout)
     return result

@@ -62,13 +62,17 @@ def main() -> int:
 
     limit(job["level"])
     from edgekit.contract import Contract
+    from edgekit.errors import MissingExtraError
     from edgekit.runtime.session import open_session, target_of
     from edgekit.runtime.tokenizer import pad_batch
 
     contract = Contract.from_json(job["contract"])
     path = Path(job["path"])
     if target_of(path) == "onnx":
-        import onnxruntime  # noqa: F401 - the baseline is a process with its runtime imported
+        try:  # the baseline is a process with its runtime imported
+            import onnxruntime  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("onnxruntime", "onnx", "running .onnx files") from None
     before = memory_mb()
     start, cpu_start = time.perf_counter(), time.process_time()
     session = open_session(path, job["threads"], weight_cache=job["weight_cache"])
@@ -94,4 +98,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from edgekit.errors import EdgekitError
+
+    try:
+        sys.exit(main())
+    except EdgekitError as error:
+        sys.stderr.write(f"{error.message}\nhint: {error.hint}\n")
+        sys.exit(error.exit_code)

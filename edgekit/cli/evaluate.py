@@ -16,6 +16,7 @@ from edgekit.cli.main import print_json
               help="May repeat; default: the task's own.")  # fmt: skip
 @click.option("--reference", metavar="MODEL",
               help="The source, side by side on the same rows (needs torch).")  # fmt: skip
+@options.base
 @click.option("--target", "targets", multiple=True, help="onnx or tflite; both when left out.")
 @click.option("--recipe", "recipes", multiple=True, help="Only files of this recipe.")
 @click.option("--task", help="Of a checkpoint; default: found.")
@@ -35,6 +36,7 @@ def command(
     data: str,
     metrics: tuple[str, ...],
     reference: str | None,
+    base: str | None,
     targets: tuple[str, ...],
     recipes: tuple[str, ...],
     task: str | None,
@@ -71,6 +73,7 @@ def command(
         data,
         metrics=metrics,
         reference=reference,
+        base=base,
         targets=targets,
         recipes=recipes,
         task=task,

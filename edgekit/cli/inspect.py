@@ -64,7 +64,8 @@ def describe(target: Path) -> list[dict[str, Any]]:
         entry = entries.get(path.name)
         if entry is not None and manifest is not None:
             stored = [StoredTensor.from_json(t) for t in entry.tensors]
-            audit = audit_file(path, Recipe.parse(entry.recipe), stored, None, None, False)
+            derived = entry.audit.get("derived", ())
+            audit = audit_file(path, Recipe.parse(entry.recipe), stored, None, None, False, derived)
             report |= {
                 "recipe": entry.recipe,
                 "effective_bits": round(audit.effective_bits, 3),

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from edgekit._version import __version__
-from edgekit.errors import EdgekitError, machine_error
+from edgekit.errors import EdgekitError, InternalError, MachineError, first_line, machine_error
 
 #: command -> one line of help; the module edgekit.cli.<command> is imported when it is called
 COMMANDS = {
@@ -77,10 +77,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every way out has its exit code (see ``edgekit.errors``)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _on_sigterm)
-    sys.exit(_run(arguments))
+    sys.exit(run_command(arguments))
 
 
-def _run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
+    """Run one command; its exit code, with every error told on stderr."""
     debug = "--debug" in arguments
     try:
         outcome = cli.main(arguments, prog_name="edgekit", standalone_mode=False)
@@ -104,27 +105,23 @@ def _run(arguments: list[str]) -> int:
         return _tell(error, debug)
     except MemoryError:
         return _tell(
-            EdgekitError("out of memory.", "close other programs, or use a smaller model."),
+            MachineError("out of memory.", "close other programs, or use a smaller model."),
             debug,
-            6,
         )
     except OSError as error:
         return _tell(machine_error("the command", error), debug)
     except Exception as error:
-        if debug:
-            traceback.print_exc()
-        click.echo(f"Error: a bug in edgekit: {type(error).__name__}: {error}", err=True)
-        click.echo("\nhint: run again with --debug and report the traceback.", err=True)
-        return 70
+        return _tell(
+            InternalError(f"a bug in edgekit: {type(error).__name__}: {first_line(error)}."), debug
+        )
 
 
-def _tell(error: EdgekitError, debug: bool, code: int | None = None) -> int:
+def _tell(error: EdgekitError, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     click.echo(f"Error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"\nhint: {error.hint}", err=True)
-    return error.exit_code if code is None else code
+    click.echo(f"\nhint: {error.hint}", err=True)
+    return error.exit_code
 
 
 def print_json(result: Any) -> None:

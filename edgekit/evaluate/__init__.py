@@ -5,5 +5,6 @@ the data, maps labels, runs the models and puts intervals around what the librar
 """
 
 from edgekit.evaluate.run import Evaluation, Scores, evaluate
+from edgekit.evaluate.subjects import SOURCE
 
-__all__ = ["Evaluation", "Scores", "evaluate"]
+__all__ = ["SOURCE", "Evaluation", "Scores", "evaluate"]

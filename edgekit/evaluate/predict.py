@@ -73,14 +73,9 @@ def count_cut(model: Model, kind: str, rows: Sequence[Row]) -> int:
         given = [(question, "") for question, _ in given]
     words = kind == "token-classification"
     if kind == "sentence-embedding":
-        first, second = (_cut(model, [pair[side] for pair in given]) for side in (0, 1))
+        first, second = (model.is_cut([pair[side] for pair in given]) for side in (0, 1))
         return sum(a or b for a, b in zip(first, second, strict=True))
-    return sum(_cut(model, [list(row) for row in given] if words else given, words))
-
-
-def _cut(model: Model, given: Sequence[Any], words: bool = False) -> list[bool]:
-    tokenizer = model._tokenizer._tokenizer
-    return [bool(e.overflowing) for e in tokenizer.encode_batch(given, is_pretokenized=words)]
+    return sum(model.is_cut([list(row) for row in given] if words else given, words))
 
 
 def told(answers: Answers, labels: Sequence[str]) -> list[tuple[Any, Any]]:

@@ -101,6 +101,7 @@ def evaluate(
     predictions: str | os.PathLike[str] | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    base: str | None = None,
 ) -> Evaluation:
     """Metrics of all files of a folder, or of a checkpoint, over labelled data.
 
@@ -116,6 +117,7 @@ def evaluate(
       predictions: JSONL file to write: each row's line, truth and prediction by model.
       threads: CPU threads of a file's runtime.
       progress: where stages are told.
+      base: folder or hub id of the base, where the checkpoint is an adapter.
     Raises:
       UsageError: a metric does not fit the task, or options do not fit each other.
       CasesError: the data file cannot be read, a label is missing or unknown.
@@ -126,7 +128,7 @@ def evaluate(
     # a file that cannot be read is told before minutes go into loading a model
     read_text(Path(data))
     progress.stage("load")
-    choice = Choice(targets, recipes, task, max_length, threads)
+    choice = Choice(targets, recipes, task, max_length, base, threads)
     contract, subjects = subjects_of(model, reference, choice)
     kind = kind_of(contract)
     chosen = choose_metrics(metrics, kind, contract)

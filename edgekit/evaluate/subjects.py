@@ -33,12 +33,20 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which files of a folder, or how to read a checkpoint; empty and None leave it open."""
+    """Which files of a folder, or how to read a checkpoint; empty and None leave it open.
+
+    Attributes:
+      targets, recipes: of the folder's files.
+      task, max_length: of a checkpoint that stands alone.
+      base: of the checkpoint, or of the folder's reference, where that is an adapter.
+      threads: of the files' runtime.
+    """
 
     targets: Sequence[str] = ()
     recipes: Sequence[str] = ()
     task: str | None = None
     max_length: int | None = None
+    base: str | None = None
     threads: int = 1
 
 
@@ -68,11 +76,18 @@ def subjects_of(
             f"'{model}' is exported: its task and length are fixed.",
             "--task and --max-length are for checkpoints.",
         )
+    if choice.base is not None and reference is None:
+        raise UsageError(
+            "--base names the base of an adapter given with --reference, and none was given.",
+            "add --reference with the adapter that was exported.",
+        )
     manifest = Manifest.read(folder)
     entries = _entries(manifest, only, choice)
     subjects = [Subject(e.path, _opener(folder, e, choice.threads)) for e in entries]
     if reference is not None:
-        subjects.insert(0, Subject(SOURCE, lambda: _source(reference, contract=manifest.contract)))
+        contract = manifest.contract
+        source = Subject(SOURCE, lambda: _source(reference, contract=contract, base=choice.base))
+        subjects.insert(0, source)
     return manifest.contract, subjects
 
 
@@ -115,7 +130,7 @@ def _checkpoint(
             f"'{model}' is no exported folder: it holds no {MANIFEST_NAME}.",
             "--reference, --target and --recipe are for folders; a checkpoint stands alone.",
         )
-    opened = _source(model, task=choice.task, max_length=choice.max_length)
+    opened = _source(model, choice.task, max_length=choice.max_length, base=choice.base)
     return opened.contract, [Subject(SOURCE, lambda: opened)]
 
 
@@ -124,7 +139,8 @@ def _source(
     task: str | None = None,
     contract: Contract | None = None,
     max_length: int | None = None,
+    base: str | None = None,
 ) -> Model:
     from edgekit.converters.api import open_source
 
-    return open_source(model, task=task, contract=contract, max_length=max_length)
+    return open_source(model, task, contract, max_length, base)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError
+from edgekit.errors import ArtifactError, InternalError, first_line
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
-from edgekit.tasks import Example, get_task
+from edgekit.tasks import Decision, Example, get_task
+from edgekit.tasks.base import row_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,15 @@ class Golden:
     Attributes:
       examples: the texts.
       rows: their ids, unpadded.
-      outputs: the source's outputs in float32, [n, d] each.
-      decisions: the source's decision of each row as text, empty where the task has none.
+      outputs: the source's outputs in float32, judged rows [m, d] each (``edgekit.tasks.base``).
+      decisions: the source's decision of each example, empty where the task has none.
       sketches: of the source's parameters.
     """
 
     examples: tuple[Example, ...]
     rows: tuple[Ids, ...]
     outputs: Mapping[str, npt.NDArray[np.float32]]
-    decisions: tuple[str, ...]
+    decisions: tuple[Decision, ...]
     sketches: Mapping[str, Sketch]
 
     @property
@@ -48,7 +48,8 @@ class Golden:
             "pairs": np.array([e.text_pair or "" for e in self.examples], np.str_),
             "has_pair": np.array([e.text_pair is not None for e in self.examples]),
             "lengths": np.array(self.lengths, np.int64),
-            "decisions": np.array(self.decisions, np.str_),
+            "decisions": np.array([unit for d in self.decisions for unit in d], np.str_),
+            "decision_counts": np.array([len(d) for d in self.decisions], np.int64),
         }
         for name in self.rows[0]:
             arrays[f"input.{name}"] = np.concatenate([row[name] for row in self.rows])
@@ -69,8 +70,10 @@ class Golden:
                 return _from_arrays({name: data[name] for name in data.files})
         except FileNotFoundError:
             raise ArtifactError(f"'{path}' is missing.", "export the model again.") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise ArtifactError(f"'{path}' is damaged ({error}).", "export again.") from error
+        except Exception as error:  # zipfile, zlib and numpy fail with whatever they meet
+            raise ArtifactError(
+                f"'{path}' is damaged ({first_line(error)}).", "export the model again."
+            ) from error
 
     def tokenizer_problem(self, tokenizer: TextTokenizer, contract: Contract) -> str | None:
         """Whether the folder's tokenizer still gives the golden ids: one sentence, or None."""
@@ -83,7 +86,13 @@ class Golden:
 
 
 def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
-    ends = np.cumsum(data["lengths"])[:-1]
+    lengths = np.asarray(data["lengths"], np.int64)
+    if lengths.ndim != 1 or lengths.min(initial=1) < 1:
+        raise ValueError("its lengths are no lengths")
+    for name, value in data.items():
+        if name.startswith("input.") and value.shape != (lengths.sum(),):
+            raise ValueError(f"{name} has shape {value.shape}, {lengths.sum()} ids expected")
+    ends = np.cumsum(lengths)[:-1]
     inputs = {
         name.removeprefix("input."): np.split(np.asarray(value, np.int64), ends)
         for name, value in data.items()
@@ -101,11 +110,21 @@ def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
         for name, value in data.items()
         if name.startswith("output.")
     }
-    if not rows or not outputs or len(examples) != len(rows):
+    if not rows or not outputs or "input_ids" not in inputs or len(examples) != len(rows):
         raise ValueError("it holds no cases")
-    return Golden(
-        examples, rows, outputs, tuple(str(d) for d in data["decisions"]), from_arrays(data)
-    )
+    return Golden(examples, rows, outputs, _decisions(data), from_arrays(data))
+
+
+def _decisions(data: Mapping[str, npt.NDArray[Any]]) -> tuple[Decision, ...]:
+    units = [str(d) for d in data["decisions"]]
+    # the first folders had one unit per example and no counts
+    counts = data.get("decision_counts", np.ones(len(units), np.int64))
+    if counts.ndim != 1 or counts.min(initial=0) < 0:
+        raise ValueError("its decision counts are no counts")
+    ends = np.cumsum(counts)
+    if len(units) != (ends[-1] if len(ends) else 0):
+        raise ValueError("decisions and their counts contradict each other")
+    return tuple(tuple(units[end - n : end]) for n, end in zip(counts, ends, strict=True))
 
 
 def make_golden(
@@ -116,5 +135,9 @@ def make_golden(
     sketches: Mapping[str, Sketch],
 ) -> Golden:
     """Put together what ``Golden`` holds, with the source's decisions."""
-    decisions = get_task(contract.task).decisions(outputs, contract) or []
+    task = get_task(contract.task)
+    found = sum(row_counts(task, rows, contract))
+    if any(len(value) != found for value in outputs.values()):
+        raise InternalError(f"{found} judged rows are expected of the source")
+    decisions = task.decisions(outputs, rows, contract) or []
     return Golden(tuple(examples), tuple(rows), dict(outputs), tuple(decisions), dict(sketches))

@@ -41,36 +41,44 @@ _HALF = "float16 weights, float32 arithmetic; measured on MiniLM: 0.999999 / 0.0
 _INT8 = "measured on MiniLM: 0.9987-0.9994 at int8; a per-tensor activation scale gave 0.992"
 _LOGITS = "measured on MiniLM/SST-2 at int8: rms 0.03-0.05; no clear decision of 872 was lost"
 
+#: vectors: sentence embeddings, token features
+_VECTORS: dict[str, tuple[Threshold, ...]] = {
+    "fp32": (
+        Threshold("max_abs_rel", "max", 1e-5, _EXACT),
+        Threshold("cosine_min", "min", 0.99999, _EXACT),
+    ),
+    "fp16": (
+        Threshold("cosine_mean", "min", 0.99999, _HALF),
+        Threshold("cosine_min", "min", 0.9999, _HALF),
+    ),
+    "w8": (
+        Threshold("cosine_mean", "min", 0.995, _INT8),
+        Threshold("cosine_min", "min", 0.97, _INT8),
+    ),
+}
+#: logits: a label, a span or a word is decided
+_DECISIONS: dict[str, tuple[Threshold, ...]] = {
+    "fp32": (
+        Threshold("max_abs_rel", "max", 1e-5, _EXACT),
+        Threshold("top1", "min", 1.0, _EXACT),
+    ),
+    "fp16": (
+        Threshold("rms_rel", "max", 0.005, _HALF),
+        Threshold("top1", "min", 0.98, _HALF),
+    ),
+    "w8": (
+        Threshold("rms_rel", "max", 0.12, _LOGITS),
+        Threshold("top1_clear", "min", 0.99, _LOGITS),
+    ),
+}
 #: task -> recipe class -> bounds
 _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
-    "sentence-embedding": {
-        "fp32": (
-            Threshold("max_abs_rel", "max", 1e-5, _EXACT),
-            Threshold("cosine_min", "min", 0.99999, _EXACT),
-        ),
-        "fp16": (
-            Threshold("cosine_mean", "min", 0.99999, _HALF),
-            Threshold("cosine_min", "min", 0.9999, _HALF),
-        ),
-        "w8": (
-            Threshold("cosine_mean", "min", 0.995, _INT8),
-            Threshold("cosine_min", "min", 0.97, _INT8),
-        ),
-    },
-    "text-classification": {
-        "fp32": (
-            Threshold("max_abs_rel", "max", 1e-5, _EXACT),
-            Threshold("top1", "min", 1.0, _EXACT),
-        ),
-        "fp16": (
-            Threshold("rms_rel", "max", 0.005, _HALF),
-            Threshold("top1", "min", 0.98, _HALF),
-        ),
-        "w8": (
-            Threshold("rms_rel", "max", 0.12, _LOGITS),
-            Threshold("top1_clear", "min", 0.99, _LOGITS),
-        ),
-    },
+    "sentence-embedding": _VECTORS,
+    "feature-extraction": _VECTORS,
+    "text-classification": _DECISIONS,
+    "token-classification": _DECISIONS,
+    "question-answering": _DECISIONS,
+    "fill-mask": _DECISIONS,
 }
 
 #: a row alone and in a padded batch: the share of the largest value by which they may differ
@@ -109,7 +117,7 @@ def thresholds_for(
 def moved_limit(task: str, at_export: Mapping[str, float]) -> Threshold:
     """The bound that keeps a file as close to its source as it was at export."""
     source = "as close to the source as at export, plus rounding flips of other CPUs"
-    if task == "sentence-embedding":
+    if _TABLE[task] is _VECTORS:
         apart = MOVED_FACTOR * (1 - at_export["cosine_mean"]) + MOVED_COSINE
         return Threshold("cosine_mean", "min", 1 - apart, source)
     return Threshold("rms_rel", "max", MOVED_FACTOR * at_export["rms_rel"] + MOVED_RMS, source)

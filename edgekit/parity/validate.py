@@ -25,6 +25,7 @@ from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
 from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.tasks import get_task
 from edgekit.tasks.cases import read_cases
 
 
@@ -127,6 +128,7 @@ def validate(
     progress = progress or Progress.silent()
     folder, only = _locate(Path(target))
     manifest = Manifest.read(folder)
+    get_task(manifest.contract.task)  # a task that this edgekit does not know is refused first
     entries = [e for e in manifest.files if only is None or e.path == only]
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
@@ -164,7 +166,15 @@ def check_file(
     recipe, path = Recipe.parse(entry.recipe), folder / entry.path
     try:
         stored = [StoredTensor.from_json(t) for t in entry.tensors]
-        audit = audit_file(path, recipe, stored, golden.sketches, entry.audit["fingerprint"], False)
+        audit = audit_file(
+            path,
+            recipe,
+            stored,
+            golden.sketches,
+            entry.audit["fingerprint"],
+            False,
+            entry.audit.get("derived", ()),
+        )
         modes = run_file(path, golden.rows, manifest.contract, level)
     except (WorkerDied, ArtifactError) as error:
         return FileVerdict(entry, (error.message,), None, None)
@@ -174,17 +184,21 @@ def check_file(
     expected, found = golden.outputs, modes["alone"]
     if {n: v.shape for n, v in expected.items()} != {n: v.shape for n, v in found.items()}:
         return FileVerdict(entry, ("its outputs have other shapes than the source's",), None, audit)
-    parity = judge(
-        modes,
-        golden.outputs,
-        manifest.contract,
-        recipe,
-        entry.target,
-        at_export=entry.parity if same_cases else None,
-        overrides=_fitting(thresholds, manifest, recipe),
-        decisions=golden.decisions,
-        lengths=golden.lengths,
-    )
+    try:
+        parity = judge(
+            modes,
+            golden.outputs,
+            manifest.contract,
+            recipe,
+            entry.target,
+            golden.rows,
+            at_export=entry.parity if same_cases else None,
+            overrides=_fitting(thresholds, manifest, recipe),
+            decisions=golden.decisions,
+        )
+    except (LookupError, ValueError) as error:  # labels or metrics that are not those of the file
+        problem = f"the manifest does not fit {entry.path} ({type(error).__name__})"
+        return FileVerdict(entry, (problem,), None, audit)
     return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
 
 

@@ -14,7 +14,9 @@ from edgekit.parity.metrics import compare
 from edgekit.parity.thresholds import BATCH_LIMIT, Threshold, moved_limit, thresholds_for
 from edgekit.parity.worker import Modes
 from edgekit.recipe import Recipe
-from edgekit.tasks import get_task
+from edgekit.runtime.tokenizer import Ids
+from edgekit.tasks import Decision, get_task
+from edgekit.tasks.base import row_counts
 
 Outputs = Mapping[str, npt.NDArray[np.float32]]
 
@@ -76,10 +78,10 @@ def judge(
     contract: Contract,
     recipe: Recipe,
     target: str,
+    rows: Sequence[Ids],
     at_export: Mapping[str, Any] | None = None,
     overrides: Mapping[str, float] | None = None,
-    decisions: tuple[str, ...] = (),
-    lengths: Sequence[int] | None = None,
+    decisions: tuple[Decision, ...] = (),
 ) -> FileParity:
     """Hold a file's outputs against the source's.
 
@@ -89,24 +91,32 @@ def judge(
       contract, recipe, target: of the file.
       at_export: the manifest's parity of this file, for "no worse than at export".
       overrides: the user's thresholds.
+      rows: the examples; those longer than a bucket were not run in it.
       decisions: the source's decisions by name, so that swapped labels are seen.
-      lengths: tokens of each row; rows longer than a bucket were not run in it.
     """
     task = get_task(contract.task)
-    name = task.output
+    owner = np.repeat(np.arange(len(rows)), row_counts(task, rows, contract))
     bounds = thresholds_for(contract.task, recipe.kind, overrides)
     metrics: dict[str, dict[str, float]] = {}
     gates: list[Gate] = []
     for mode, outputs in modes.items():
-        rows = np.ones(len(outputs[name]), bool)
-        if mode.startswith("bucket_") and lengths is not None:
-            rows = np.asarray(lengths) <= int(mode.removeprefix("bucket_"))
-            if not rows.any():
-                continue
-        want = {k: v[rows] for k, v in reference.items()}
-        got = {k: v[rows] for k, v in outputs.items()}
-        kept = [decisions[i] for i in np.flatnonzero(rows)] if decisions else []
-        values = compare(want[name], got[name]) | task.parity(want, got, contract, kept)
+        ran = np.ones(len(rows), bool)
+        if mode.startswith("bucket_"):
+            longest = int(mode.removeprefix("bucket_"))
+            ran = np.array([len(row["input_ids"]) <= longest for row in rows])
+        judged = ran[owner]
+        if not judged.any():
+            continue
+        want = {k: v[judged] for k, v in reference.items()}
+        got = {k: v[judged] for k, v in outputs.items()}
+        kept = [int(i) for i in np.flatnonzero(ran)]
+        values = compare(_joined(want), _joined(got)) | task.parity(
+            want,
+            got,
+            [rows[i] for i in kept],
+            contract,
+            [decisions[i] for i in kept] if decisions else [],
+        )
         metrics[mode] = values
         checks = list(bounds)
         before = (at_export or {}).get("metrics", {}).get(mode)
@@ -114,14 +124,19 @@ def judge(
             checks.append(moved_limit(contract.task, before))
         gates += [_gate(mode, t, values) for t in checks if t.metric in values]
     if "alone" in modes and "padded" in modes:
-        drift = np.abs(modes["alone"][name] - modes["padded"][name]).max()
-        scale = max(1.0, float(np.abs(reference[name]).max()))
+        drift = np.abs(_joined(modes["alone"]) - _joined(modes["padded"])).max()
+        scale = max(1.0, float(np.abs(_joined(reference)).max()))
         metrics["padded"]["batch_drift"] = float(drift) / scale
         # integer TFLite files run other lengths through other signatures: a last-bit difference
         # flips roundings there, which the modes' own gates judge
         if target == "onnx" or recipe.kind in ("fp32", "fp16"):
             gates.append(_gate("padded", BATCH_LIMIT, metrics["padded"]))
     return FileParity(metrics, tuple(gates))
+
+
+def _joined(outputs: Outputs) -> npt.NDArray[np.float32]:
+    """All outputs side by side, float32 [m, d]."""
+    return np.concatenate([outputs[name] for name in sorted(outputs)], axis=1)
 
 
 def _gate(mode: str, bound: Threshold, values: Mapping[str, float]) -> Gate:

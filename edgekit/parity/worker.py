@@ -21,13 +21,20 @@ from edgekit.contract import Contract
 from edgekit.errors import EdgekitError, GateFailed, InternalError, MachineError, UsageError
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids, pad_batch
+from edgekit.tasks import get_task
+from edgekit.tasks.base import judged_rows, row_counts
 
 #: rows of a padded batch; mixed lengths, so that padding is real
 BATCH = 8
 
-_SIGKILL = 9
+#: values of one output of a padded batch: 256 MB
+MOST_VALUES = 1 << 26
 
-Modes = dict[str, dict[str, npt.NDArray[np.float32]]]
+_SIGKILL = 9
+_HINT = "hint: "
+
+Outputs = dict[str, npt.NDArray[np.float32]]
+Modes = dict[str, Outputs]
 
 
 class WorkerDied(GateFailed):
@@ -52,7 +59,8 @@ def run_file(
       threads: of the runtime.
       modes: "alone" and "padded" when None; plus "bucket_<n>" for each bucket of a TFLite file.
     Returns:
-      mode -> output name -> float32 [n, d]; rows too long for a bucket are NaN there.
+      mode -> output name -> float32 [m, d], judged rows (``edgekit.tasks.base``); those of
+      examples too long for a bucket are NaN there.
     Raises:
       WorkerDied: the runtime died on a signal or could not run the file.
     """
@@ -96,14 +104,21 @@ def _raise_for(code: int, stderr: str) -> None:
         raise MachineError("the worker process was killed, probably for lack of memory.", "")
     if code < 0:
         raise WorkerDied(f"the runtime died on signal {-code}.", "")
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    message = lines[-1] if lines else "no message"
+    message, hint = last_words(stderr)
     kind = {2: UsageError, 4: EdgekitError, 6: MachineError}.get(code)
     if kind is None:
         raise WorkerDied(f"the runtime failed: {message}", "")
-    error = kind(message, "see `edgekit doctor`." if code == 4 else "")
+    error = kind(message, hint)
     error.exit_code = code
     raise error
+
+
+def last_words(stderr: str) -> tuple[str, str]:
+    """Message and hint that a worker ended with; the last line and no hint if it just failed."""
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["no message"]
+    if lines[-1].startswith(_HINT) and len(lines) > 1:
+        return lines[-2], lines[-1].removeprefix(_HINT)
+    return lines[-1], ""
 
 
 def _main(job_path: str, out_path: str) -> int:
@@ -131,33 +146,50 @@ def _run_modes(job: dict[str, Any], rows: list[Ids], contract: Contract) -> Mode
     path = Path(job["path"])
     session = open_session(path, job["threads"], weight_cache=False)
     wanted = job["modes"] or ["alone", "padded", *(f"bucket_{n}" for n in session.buckets)]
+    task = get_task(contract.task)
+
+    def run(chunk: list[Ids], length: int | None = None) -> Outputs:
+        outputs = session.run(pad_batch(chunk, contract, length))
+        return dict(judged_rows(task, outputs, chunk, contract))
+
     results: Modes = {}
     for mode in wanted:
         if mode == "padded":
-            chunks = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
-            parts = [session.run(pad_batch(chunk, contract)) for chunk in chunks]
+            size = _batch_size(contract)
+            parts = [run(rows[i : i + size]) for i in range(0, len(rows), size)]
         elif mode == "alone":
-            parts = [session.run(pad_batch([row], contract)) for row in rows]
+            parts = [run([row]) for row in rows]
         else:
             length = int(mode.removeprefix("bucket_"))
-            parts = [
-                session.run(pad_batch([row], contract, length))
-                if len(row["input_ids"]) <= length
-                else {}
-                for row in rows
-            ]
-        results[mode] = _stack(parts)
+            parts = [run([row], length) if len(row["input_ids"]) <= length else {} for row in rows]
+        found = _stack(parts, row_counts(task, rows, contract))
+        if found:
+            results[mode] = found
     return results
 
 
-def _stack(parts: list[dict[str, npt.NDArray[np.float32]]]) -> dict[str, npt.NDArray[np.float32]]:
-    """Join the parts; a row that could not run is NaN."""
-    model = next(part for part in parts if part)
+def _batch_size(contract: Contract) -> int:
+    """Rows of a padded batch: fewer where an output is as wide as a vocabulary."""
+    width = max(
+        int(np.prod([n for n in spec.shape if isinstance(n, int)])) for spec in contract.outputs
+    )
+    return max(2, min(BATCH, MOST_VALUES // (contract.max_length * width)))
+
+
+def _stack(parts: list[Outputs], counts: list[int]) -> Outputs:
+    """Join the parts; the rows of an example that could not run are NaN."""
+    model = next((part for part in parts if part), None)
+    if model is None:
+        return {}
+    widths = {name: value.shape[1] for name, value in model.items()}
     return {
         name: np.concatenate(
-            [part[name] if part else np.full_like(value[:1], np.nan) for part in parts]
+            [
+                part[name] if part else np.full((counts[i], width), np.nan, np.float32)
+                for i, part in enumerate(parts)
+            ]
         )
-        for name, value in model.items()
+        for name, width in widths.items()
     }
 
 
@@ -165,5 +197,5 @@ if __name__ == "__main__":
     try:
         sys.exit(_main(sys.argv[1], sys.argv[2]))
     except EdgekitError as error:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{error.message}\n{_HINT}{error.hint}\n")
         sys.exit(error.exit_code)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, UnsupportedError, UsageError
 from edgekit.manifest import (
     TOKENIZER_NAME,
@@ -19,23 +19,33 @@ from edgekit.manifest import (
     sha256_file,
 )
 from edgekit.recipe import Recipe
-from edgekit.runtime.session import open_session
+from edgekit.runtime.session import Session, open_session
 from edgekit.runtime.tokenizer import Ids, TextTokenizer, pad_batch
-from edgekit.tasks import Example, get_task
+from edgekit.tasks import get_task
+from edgekit.tasks.base import Floats
+from edgekit.tasks.token_classification import Aggregation, word_labels
 
 Text = str | tuple[str, str]
 
+#: tokens by which the windows of a long context overlap; as in transformers' example scripts
+WINDOW_OVERLAP = 128
+
 
 class Model:
-    """An exported model, ready to run. Made by ``edgekit.load``."""
+    """A model ready to run: an exported file, or a source behind the same methods.
 
-    def __init__(self, folder: Path, entry: FileEntry, manifest: Manifest, threads: int) -> None:
-        self.folder, self.entry, self.contract = folder, entry, manifest.contract
-        self._task = get_task(self.contract.task)
-        self._tokenizer = TextTokenizer.from_folder(folder, self.contract)
-        self._session = open_session(folder / entry.path, threads)
+    Made by ``edgekit.load`` (and ``edgekit.converters.api.open_source``).
+    """
 
-    def embed(self, texts: Sequence[Text], batch_size: int = 16) -> npt.NDArray[np.float32]:
+    def __init__(
+        self, name: str, contract: Contract, tokenizer: TextTokenizer, session: Session
+    ) -> None:
+        self.name, self.contract = name, contract
+        self._task = get_task(contract.task)
+        self._tokenizer = tokenizer
+        self._session = session
+
+    def embed(self, texts: Sequence[Text], batch_size: int = 16) -> Floats:
         """Sentence vectors, float32 [len(texts), dim].
 
         Raises:
@@ -45,7 +55,7 @@ class Model:
         if not len(texts):
             width = self.contract.outputs[0].shape[-1]
             return np.zeros((0, int(width)), np.float32)
-        return np.stack(self._results(texts, batch_size))
+        return np.stack(self._read(texts, batch_size))
 
     def classify(self, texts: Sequence[Text], batch_size: int = 16) -> list[dict[str, Any]]:
         """One ``{"label", "score", "scores"}`` per text, or per ``(text, text_pair)``.
@@ -54,25 +64,178 @@ class Model:
           UsageError: the folder holds another task.
         """
         self._expect("text-classification", "classify")
-        return self._results(texts, batch_size)
+        return self._read(texts, batch_size)
+
+    def features(self, texts: Sequence[Text], batch_size: int = 16) -> list[Floats]:
+        """One vector per token: float32 [tokens, dim] per text, special tokens included.
+
+        Raises:
+          UsageError: the folder holds another task.
+        """
+        self._expect("feature-extraction", "features")
+        return self._read(texts, batch_size)
+
+    def tokens(
+        self, texts: Sequence[str], aggregation: Aggregation = "simple", batch_size: int = 16
+    ) -> list[list[dict[str, Any]]]:
+        """Entities of each text: ``{"label", "score", "start", "end", "text"}``.
+
+        Args:
+          texts: single texts.
+          aggregation: see ``TokenClassification.read``.
+          batch_size: texts per call of the runtime.
+        Raises:
+          UsageError: the folder holds another task, or unknown aggregation.
+        """
+        self._expect("token-classification", "tokens")
+        return self._read(texts, batch_size, aggregation=aggregation)
+
+    def word_labels(self, words: Sequence[Sequence[str]], batch_size: int = 16) -> list[list[str]]:
+        """A label for each word of texts that are split into words: that of its first token.
+
+        Words beyond the maximum length get ``O``.
+
+        Raises:
+          UsageError: the folder holds another task.
+        """
+        self._expect("token-classification", "word_labels")
+        encoded = self._tokenizer.encode_words(words)
+        outputs = self.outputs([e.ids for e in encoded], batch_size)
+        return [
+            word_labels(o, e, self.contract, len(w))
+            for o, e, w in zip(outputs, encoded, words, strict=True)
+        ]
+
+    def answer(
+        self,
+        questions: Sequence[tuple[str, str]],
+        top_k: int = 1,
+        max_answer: int = 15,
+        impossible: bool = False,
+        batch_size: int = 16,
+    ) -> list[list[dict[str, Any]]]:
+        """Where in a context the answer stands: ``{"answer", "score", "start", "end"}``.
+
+        Contexts beyond the maximum length are read in overlapping windows.
+
+        Args:
+          questions: (question, context) pairs.
+          top_k: answers per question, best first.
+          max_answer: tokens of the longest answer.
+          impossible: an empty answer competes too, for models trained with such questions.
+          batch_size: windows per call of the runtime.
+        Raises:
+          UsageError: the folder holds another task.
+        """
+        self._expect("question-answering", "answer")
+        overlap = min(WINDOW_OVERLAP, self.contract.max_length // 2)
+        windows = [self._tokenizer.encode_windows(q, c, overlap) for q, c in questions]
+        outputs = iter(self.outputs([w.ids for group in windows for w in group], batch_size))
+        results = []
+        for (_, context), group in zip(questions, windows, strict=True):
+            found: dict[tuple[int, int], float] = {}
+            for window in group:
+                for item in self._task.read(
+                    next(outputs), window, self.contract,
+                    top_k=top_k, max_answer=max_answer, impossible=impossible,
+                ):  # fmt: skip
+                    span = item["start"], item["end"]
+                    # an empty answer must be right for every window, another for one
+                    best = min if span == (0, 0) else max
+                    found[span] = best(found.get(span, item["score"]), item["score"])
+            order = sorted(found.items(), key=lambda entry: -entry[1])[:top_k]
+            results.append(
+                [
+                    {"answer": context[a:b], "score": score, "start": a, "end": b}
+                    for (a, b), score in order
+                ]
+            )
+        return results
+
+    def fill(
+        self, texts: Sequence[str], top_k: int = 5, batch_size: int = 16
+    ) -> list[list[list[dict[str, Any]]]]:
+        """What fits in the place of each mask: per text, per mask ``{"token", "score", "text"}``.
+
+        ``token`` is the vocabulary's name, ``text`` what it stands for. Masks are written as the
+        model's own mask token (``mask_token``).
+
+        Raises:
+          UsageError: the folder holds another task, or a text has no mask.
+        """
+        self._expect("fill-mask", "fill")
+        results = self._read(texts, batch_size, top_k=top_k)
+        for text, masks in zip(texts, results, strict=True):
+            if not masks:
+                raise UsageError(
+                    f"no {self.mask_token} stands in {text[:40]!r} (or it was cut off).",
+                    f"write {self.mask_token} where a word is to be guessed.",
+                )
+            for item in (item for mask in masks for item in mask):
+                number = item.pop("id")
+                item["token"] = self._tokenizer.token(number)
+                item["text"] = self._tokenizer.decode([number]).strip()
+        return results
+
+    @property
+    def mask_token(self) -> str:
+        """What marks a word to be guessed, or "" where the model has none."""
+        number = self.contract.mask_id
+        return "" if number is None else self._tokenizer.token(number)
+
+    def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
+        """Whether each text, pair or list of words is longer than the contract's tokens."""
+        return self._tokenizer.is_cut(texts, words)
+
+    def outputs(self, rows: Sequence[Ids], batch_size: int = 16) -> list[dict[str, Floats]]:
+        """The raw outputs of each example, padding cut off.
+
+        Args:
+          rows: unpadded inputs.
+          batch_size: rows per call of the runtime.
+        Returns:
+          per example, by output name: float32 [d], or [length, d] / [length] for token outputs.
+        """
+        per_token = {s.name for s in self.contract.outputs if "length" in s.shape}
+        results: list[dict[str, Floats]] = [{} for _ in rows]
+        for chunk in _batches(rows, self._session.buckets, batch_size):
+            outputs = self._session.run(pad_batch([rows[i] for i in chunk], self.contract))
+            for place, i in enumerate(chunk):
+                length = len(rows[i]["input_ids"])
+                results[i] = {
+                    name: value[place, :length] if name in per_token else value[place]
+                    for name, value in outputs.items()
+                }
+        return results
 
     def _expect(self, task: str, method: str) -> None:
         if self.contract.task != task:
             raise UsageError(
-                f".{method}() needs a {task} model; '{self.folder}' is {self.contract.task}.", ""
+                f".{method}() needs a {task} model; '{self.name}' is {self.contract.task}.",
+                f"its task's method is .{METHODS[self.contract.task]}().",
             )
 
-    def _results(self, texts: Sequence[Text], batch_size: int) -> list[Any]:
+    def _read(self, texts: Sequence[Text], batch_size: int, **options: Any) -> list[Any]:
         if isinstance(texts, str):
             raise UsageError("a list of texts is expected, not one text.", "write [text].")
-        examples = [Example(*t) if isinstance(t, tuple) else Example(t) for t in texts]
-        rows = self._task.prepare(examples, self.contract, self._tokenizer)
-        results: list[Any] = [None] * len(rows)
-        for chunk in _batches(rows, self._session.buckets, batch_size):
-            outputs = self._session.run(pad_batch([rows[i] for i in chunk], self.contract))
-            for i, result in zip(chunk, self._task.read(outputs, self.contract), strict=True):
-                results[i] = result
-        return results
+        pairs = [t if isinstance(t, tuple) else (t, None) for t in texts]
+        encoded = self._tokenizer.encode_places([p[0] for p in pairs], [p[1] for p in pairs])
+        outputs = self.outputs([e.ids for e in encoded], batch_size)
+        return [
+            self._task.read(o, e, self.contract, text=p[0], **options)
+            for o, e, p in zip(outputs, encoded, pairs, strict=True)
+        ]
+
+
+#: task -> the method of ``Model`` that serves it
+METHODS = {
+    "feature-extraction": "features",
+    "fill-mask": "fill",
+    "question-answering": "answer",
+    "sentence-embedding": "embed",
+    "text-classification": "classify",
+    "token-classification": "tokens",
+}
 
 
 def _batches(rows: Sequence[Ids], buckets: tuple[int, ...], batch_size: int) -> Iterable[list[int]]:
@@ -111,7 +274,9 @@ def load(
             problem = f"{TOKENIZER_NAME} is missing or was changed"
         if problem:
             raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
-    return Model(path, entry, manifest, threads)
+    tokenizer = TextTokenizer.from_folder(path, manifest.contract)
+    session = open_session(path / entry.path, threads)
+    return Model(f"{path.name}/{entry.path}", manifest.contract, tokenizer, session)
 
 
 def _digest(path: Path) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,30 @@ from edgekit.manifest import TOKENIZER_NAME
 
 Ids = dict[str, npt.NDArray[np.int64]]
 
+#: contract input -> attribute of the tokenizers library's Encoding
+_SOURCES = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example (or one window of a long one) with the places of its tokens.
+
+    Attributes:
+      ids: int64 [length] by input name, unpadded.
+      offsets: int64 [length, 2], where each token begins and ends in its text, in characters.
+      special: bool [length], tokens that stand for no text.
+      sequence: int64 [length], 0 or 1 for the first and second text, -1 for special tokens.
+      words: int64 [length], number of the word that a token belongs to, -1 for special tokens.
+      tokens: the vocabulary's own names of the tokens.
+    """
+
+    ids: Ids
+    offsets: npt.NDArray[np.int64]
+    special: npt.NDArray[np.bool_]
+    sequence: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+    tokens: tuple[str, ...]
+
 
 class TextTokenizer:
     """A tokenizer.json whose own truncation and padding are overridden by the contract.
@@ -25,11 +51,17 @@ class TextTokenizer:
 
     def __init__(self, tokenizer: Any, contract: Contract) -> None:
         tokenizer.no_padding()
-        tokenizer.enable_truncation(
-            contract.max_length, strategy="longest_first", direction=contract.truncation_side
-        )
         self._tokenizer = tokenizer
         self._contract = contract
+        self._truncate()
+
+    def _truncate(self, strategy: str = "longest_first", stride: int = 0) -> None:
+        self._tokenizer.enable_truncation(
+            self._contract.max_length,
+            stride=stride,
+            strategy=strategy,
+            direction=self._contract.truncation_side,
+        )
 
     @staticmethod
     def from_folder(folder: Path, contract: Contract) -> TextTokenizer:
@@ -52,6 +84,13 @@ class TextTokenizer:
             raise ArtifactError(f"'{path}' is no tokenizer: {error}.", "export again.") from error
         return TextTokenizer(tokenizer, contract)
 
+    @staticmethod
+    def from_json(text: str, contract: Contract) -> TextTokenizer:
+        """One from the content of a tokenizer.json."""
+        from tokenizers import Tokenizer
+
+        return TextTokenizer(Tokenizer.from_str(text), contract)
+
     def encode(self, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Ids]:
         """Ids of each text (or pair), unpadded.
 
@@ -61,20 +100,80 @@ class TextTokenizer:
         Returns:
           one dict per example of int64 [length] arrays under the contract's input names.
         """
-        examples = [t if p is None else (t, p) for t, p in zip(texts, pairs, strict=True)]
-        encodings = self._tokenizer.encode_batch(examples)
-        sources = {
-            "input_ids": "ids",
-            "attention_mask": "attention_mask",
-            "token_type_ids": "type_ids",
+        encodings = self._tokenizer.encode_batch(_examples(texts, pairs))
+        return [self._ids(encoding) for encoding in encodings]
+
+    def encode_places(self, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Encoded]:
+        """As ``encode``, with the places of the tokens in their texts."""
+        return [self._places(e) for e in self._tokenizer.encode_batch(_examples(texts, pairs))]
+
+    def encode_words(self, words: Sequence[Sequence[str]]) -> list[Encoded]:
+        """Tokenize texts that are split into words already; ``words`` of the result count them."""
+        found = self._tokenizer.encode_batch([list(w) for w in words], is_pretokenized=True)
+        return [self._places(encoding) for encoding in found]
+
+    def encode_windows(self, text: str, pair: str, stride: int) -> list[Encoded]:
+        """A pair whose second text may be too long, as windows that overlap by ``stride`` tokens.
+
+        The first text is never cut; where it leaves no room, the longer of the two is.
+        """
+        with self._second_only(stride):
+            try:
+                first = self._tokenizer.encode(text, pair)
+            except Exception:  # the library's bare exception for "the first text alone is too long"
+                first = None
+        if first is None:
+            return self.encode_places([text], [pair])
+        return [self._places(e) for e in (first, *first.overflowing)]
+
+    def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
+        """Whether each example is longer than the contract's tokens.
+
+        Args:
+          texts: texts, pairs of texts, or lists of words.
+          words: they are lists of words.
+        """
+        found = self._tokenizer.encode_batch(list(texts), is_pretokenized=words)
+        return [bool(encoding.overflowing) for encoding in found]
+
+    def token(self, number: int) -> str:
+        """The vocabulary's name of an id."""
+        return str(self._tokenizer.id_to_token(number))
+
+    def decode(self, ids: Sequence[int], skip_special: bool = False) -> str:
+        """Ids as text."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special))
+
+    @contextmanager
+    def _second_only(self, stride: int) -> Iterator[None]:
+        self._truncate("only_second", stride)
+        try:
+            yield
+        finally:
+            self._truncate()
+
+    def _ids(self, encoding: Any) -> Ids:
+        return {
+            name: np.asarray(getattr(encoding, _SOURCES[name]), dtype=np.int64)
+            for name in self._contract.input_names
         }
-        return [
-            {
-                name: np.asarray(getattr(encoding, sources[name]), dtype=np.int64)
-                for name in self._contract.input_names
-            }
-            for encoding in encodings
-        ]
+
+    def _places(self, encoding: Any) -> Encoded:
+        def numbers(values: Sequence[int | None]) -> npt.NDArray[np.int64]:
+            return np.array([-1 if v is None else v for v in values], np.int64)
+
+        return Encoded(
+            ids=self._ids(encoding),
+            offsets=np.asarray(encoding.offsets, np.int64).reshape(-1, 2),
+            special=np.asarray(encoding.special_tokens_mask, bool),
+            sequence=numbers(encoding.sequence_ids),
+            words=numbers(encoding.word_ids),
+            tokens=tuple(encoding.tokens),
+        )
+
+
+def _examples(texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
+    return [t if p is None else (t, p) for t, p in zip(texts, pairs, strict=True)]
 
 
 def pad_batch(rows: Sequence[Ids], contract: Contract, length: int | None = None) -> Ids:

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.runtime.tokenizer import Ids, TextTokenizer
+from edgekit.runtime.tokenizer import Encoded, Ids, TextTokenizer
 
 Floats = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.int64]
 Outputs = Mapping[str, Floats]
 TaskMetrics = dict[str, float]
+#: what one example is decided to be: one word per unit that is decided (a text, a token, a mask)
+Decision = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class Example:
     """One row of a cases or data file.
 
     Attributes:
-      text: first or only text.
-      text_pair: second text for pair tasks, or None.
+      text: first or only text; the question of question answering.
+      text_pair: second text for pair tasks (the context of question answering), or None.
       label: the true label where the file has one.
     """
 
@@ -33,11 +36,17 @@ class Example:
 
 
 class Task(Protocol):
-    """What the runtime, the validator and the evaluation know of a task."""
+    """What the runtime, the validator and the evaluation know of a task.
+
+    *Judged rows* are what parity compares: one row per example where a task gives one output per
+    text, else one row per token that counts (see ``positions``), all examples' rows after another.
+    """
 
     name: str
-    #: the graph's one output that parity is judged on
-    output: str
+    #: the graph's outputs, all judged
+    outputs: tuple[str, ...]
+    #: examples come with a second text
+    takes_pairs: bool
 
     def prepare(
         self, examples: Sequence[Example], contract: Contract, tokenizer: TextTokenizer
@@ -45,25 +54,40 @@ class Task(Protocol):
         """Unpadded inputs of each example."""
         ...
 
-    def read(self, outputs: Outputs, contract: Contract) -> list[Any]:
-        """One result per row of the outputs, as ``edgekit.load`` gives it to users."""
+    def positions(self, row: Ids, contract: Contract) -> Positions | None:
+        """The tokens of an example whose outputs are judged; None for one output per example."""
         ...
 
-    def decisions(self, outputs: Outputs, contract: Contract) -> list[str] | None:
-        """The decision of each row as text, or None where the task decides nothing."""
+    def read(self, outputs: Outputs, encoded: Encoded, contract: Contract, **options: Any) -> Any:
+        """One example's result, as ``edgekit.load`` gives it to users.
+
+        Args:
+          outputs: of this example, padding cut off: [d] arrays, or [length, d] per token.
+          encoded: its tokens and where they lie in the text.
+          contract: gives the labels.
+          options: of the task's runtime method.
+        """
+        ...
+
+    def decisions(
+        self, outputs: Outputs, rows: Sequence[Ids], contract: Contract
+    ) -> list[Decision] | None:
+        """What each example is decided to be, from judged rows; None where nothing is decided."""
         ...
 
     def parity(
         self,
         reference: Outputs,
         candidate: Outputs,
+        rows: Sequence[Ids],
         contract: Contract,
-        decisions: Sequence[str] = (),
+        decisions: Sequence[Decision] = (),
     ) -> TaskMetrics:
         """Metrics beyond the generic ones of ``edgekit.parity.metrics``.
 
         Args:
-          reference, candidate: outputs of the same rows.
+          reference, candidate: judged rows of the same examples.
+          rows: the examples' inputs.
           contract: gives the labels.
           decisions: the source's decisions by name; those of ``reference`` under this contract's
             labels when empty.
@@ -74,5 +98,94 @@ class Task(Protocol):
 def prepare_text(
     examples: Sequence[Example], contract: Contract, tokenizer: TextTokenizer
 ) -> list[Ids]:
-    """Tokenize texts and pairs: the ``prepare`` of every text task."""
+    """Tokenize texts and pairs: the ``prepare`` of most text tasks."""
     return tokenizer.encode([e.text for e in examples], [e.text_pair for e in examples])
+
+
+def all_tokens(row: Ids) -> Positions:
+    """Every token of an unpadded example."""
+    return np.arange(len(row["input_ids"]))
+
+
+def text_tokens(row: Ids, contract: Contract) -> Positions:
+    """The tokens that stand for text."""
+    return np.flatnonzero(~np.isin(row["input_ids"], contract.special_ids))
+
+
+def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Contract) -> Outputs:
+    """Cut a padded batch's outputs down to the rows that parity compares.
+
+    Args:
+      outputs: float32 [batch, ...] by name, as a session gives them; right padding.
+      rows: the unpadded examples of the batch.
+    Returns:
+      float32 [m, d] by name.
+    """
+    picked: dict[str, list[Floats]] = {name: [] for name in task.outputs}
+    for i, row in enumerate(rows):
+        at = task.positions(row, contract)
+        for name, parts in picked.items():
+            value = outputs[name][i]
+            value = value[None] if at is None else value[at]
+            parts.append(value.reshape(len(value), int(np.prod(value.shape[1:]))))
+    return {name: np.concatenate(parts) for name, parts in picked.items()}
+
+
+def row_counts(task: Task, rows: Sequence[Ids], contract: Contract) -> list[int]:
+    """How many judged rows each example has."""
+    found = (task.positions(row, contract) for row in rows)
+    return [1 if at is None else len(at) for at in found]
+
+
+def split_rows(
+    task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Contract
+) -> list[dict[str, Floats]]:
+    """Judged rows, example by example."""
+    ends = np.cumsum(row_counts(task, rows, contract))[:-1]
+    parts = {name: np.split(outputs[name], ends) for name in task.outputs}
+    return [{name: part[i] for name, part in parts.items()} for i in range(len(rows))]
+
+
+def agreement(expected: Sequence[Decision], found: Sequence[Decision]) -> npt.NDArray[np.bool_]:
+    """Whether each decided unit is the same, bool [units]; a missing unit is not."""
+    same = []
+    for a, b in zip(expected, found, strict=True):
+        same += [x == y for x, y in zip(a, b, strict=False)] + [False] * abs(len(a) - len(b))
+    return np.array(same, bool)
+
+
+def clear_margin(logits: Floats, share: float) -> npt.NDArray[np.bool_]:
+    """Rows whose best value leads by more than ``share`` of the logits' root mean square.
+
+    Nearer ties are decided by any rounding, so integer files are not judged on them.
+    """
+    if logits.shape[1] < 2:
+        return np.ones(len(logits), bool)
+    best = np.partition(logits, -2, axis=1)
+    lead = best[:, -1] - best[:, -2]
+    clear: npt.NDArray[np.bool_] = lead > share * np.sqrt(np.square(logits, dtype=float).mean())
+    return clear
+
+
+def agreement_metrics(
+    same: npt.NDArray[np.bool_], clear: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    """``top1``: the share of units with the same decision; ``top1_clear``: of the clear ones."""
+    return {
+        "top1": float(same.mean()) if same.size else 1.0,
+        "top1_clear": float(same[clear].mean()) if clear.any() else 1.0,
+    }
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Element by element; written so that neither branch overflows."""
+    small = np.exp(-np.abs(logits))
+    probabilities: Floats = np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
+    return probabilities

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from edgekit.contract import Contract
 from edgekit.tasks.base import Example
+from edgekit.tasks.builtin_questions import builtin_names, builtin_questions
+from edgekit.tasks.registry import get_task
 
 _TEXTS = (
     "",
@@ -76,7 +79,35 @@ _PAIRS = (
 )
 
 
-def builtin_cases(max_length: int, pairs: bool) -> list[Example]:
+#: values of the reference outputs that golden.npz is to hold at most, where a task's output is as
+#: wide as a vocabulary: 16 MB
+_MOST_VALUES = 4_000_000
+_LEAST_CASES = 16
+
+
+def builtin_cases(contract: Contract) -> list[Example]:
+    """The cases that a folder is judged on when the user gives none.
+
+    Args:
+      contract: task and lengths; the longest texts exceed ``max_length``.
+    """
+    task = get_task(contract.task)
+    if task.name == "question-answering":
+        return builtin_questions(contract.max_length)
+    examples = builtin_texts(contract.max_length, task.takes_pairs)
+    if task.name == "token-classification":
+        examples += builtin_names()
+    if task.name == "fill-mask":
+        vocabulary = contract.outputs[0].shape[-1]
+        count = max(_LEAST_CASES, _MOST_VALUES // int(vocabulary))
+        if count < len(examples):
+            # evenly, and the last: it is the longest
+            step = (len(examples) - 1) / (count - 1)
+            examples = [examples[round(i * step)] for i in range(count)]
+    return examples
+
+
+def builtin_texts(max_length: int, pairs: bool) -> list[Example]:
     """Texts of zero words up to beyond ``max_length`` tokens, several scripts.
 
     Args:

@@ -110,17 +110,19 @@ def example_of(path: Path, number: int, row: dict[str, Any]) -> Example:
             f"cases file '{path}', line {number}: no column of text (found {found}).",
             f"name a column one of {', '.join(_TEXT_KEYS)}.",
         )
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise CasesError(
-            f"cases file '{path}', line {number}: half a character (a lone surrogate).",
-            "the text was cut inside an emoji: write it again.",
-        ) from None
     pair = next((row[k] for k in _PAIR_KEYS if isinstance(row.get(k), str)), None)
     label = row.get("label")
+    label = None if label is None else str(label)
+    for value in (text, pair, label):
+        try:
+            (value or "").encode("utf-8")
+        except UnicodeEncodeError:
+            raise CasesError(
+                f"cases file '{path}', line {number}: half a character (a lone surrogate).",
+                "the text was cut inside an emoji: write it again.",
+            ) from None
     return Example(
         text.strip(),
         None if pair is None else pair.strip(),
-        None if label is None else str(label).strip(),
+        None if label is None else label.strip(),
     )

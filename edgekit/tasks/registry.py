@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from edgekit.errors import UnsupportedError
 from edgekit.tasks.base import Task
+from edgekit.tasks.feature_extraction import FeatureExtraction
+from edgekit.tasks.fill_mask import FillMask
+from edgekit.tasks.question_answering import QuestionAnswering
 from edgekit.tasks.sentence_embedding import SentenceEmbedding
 from edgekit.tasks.text_classification import TextClassification
+from edgekit.tasks.token_classification import TokenClassification
 
-_TASKS: dict[str, Task] = {t.name: t for t in (SentenceEmbedding(), TextClassification())}
+_TASKS: dict[str, Task] = {
+    t.name: t
+    for t in (
+        FeatureExtraction(),
+        FillMask(),
+        QuestionAnswering(),
+        SentenceEmbedding(),
+        TextClassification(),
+        TokenClassification(),
+    )
+}
 
 
 def task_names() -> tuple[str, ...]:

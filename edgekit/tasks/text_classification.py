@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from edgekit.contract import Contract
-from edgekit.tasks.base import Floats, Outputs, TaskMetrics, prepare_text
+from edgekit.runtime.tokenizer import Encoded, Ids
+from edgekit.tasks.base import (
+    Decision,
+    Outputs,
+    Positions,
+    TaskMetrics,
+    agreement,
+    agreement_metrics,
+    clear_margin,
+    prepare_text,
+    sigmoid,
+    softmax,
+)
 
 #: share of the logits' root mean square; twice the error that int8 files are allowed
 CLEAR_MARGIN = 0.25
@@ -18,78 +30,61 @@ class TextClassification:
     """Output ``logits``: float32 [batch, labels]; probabilities are made outside the graph."""
 
     name = "text-classification"
-    output = "logits"
+    outputs: tuple[str, ...] = ("logits",)
+    takes_pairs = True
     prepare = staticmethod(prepare_text)
 
-    def read(self, outputs: Outputs, contract: Contract) -> list[Any]:
-        """Per text: ``{"label", "score", "scores"}`` (regression: ``{"value"}``).
+    def positions(self, row: Ids, contract: Contract) -> Positions | None:
+        """One row of logits per text."""
+        return None
+
+    def read(self, outputs: Outputs, encoded: Encoded, contract: Contract, **options: Any) -> Any:
+        """``{"label", "score", "scores"}`` (regression: ``{"value"}``).
 
         ``score`` is the softmax probability of the best label; for multi-label models each label's
         own sigmoid, and ``label`` the best of them.
         """
-        logits = outputs[self.output]
+        logits = outputs["logits"]
         if contract.problem_type == "regression":
-            return [{"value": [float(v) for v in row]} for row in logits]
-        scores = _sigmoid(logits) if contract.problem_type == "multi_label" else _softmax(logits)
-        results = []
-        for row in scores:
-            best = int(row.argmax())
-            named = {label: float(s) for label, s in zip(contract.labels, row, strict=True)}
-            results.append(
-                {"label": contract.labels[best], "score": float(row[best]), "scores": named}
-            )
-        return results
+            return {"value": [float(v) for v in logits]}
+        scores = sigmoid(logits) if contract.problem_type == "multi_label" else softmax(logits)
+        best = int(scores.argmax())
+        return {
+            "label": contract.labels[best],
+            "score": float(scores[best]),
+            "scores": {n: float(s) for n, s in zip(contract.labels, scores, strict=True)},
+        }
 
-    def decisions(self, outputs: Outputs, contract: Contract) -> list[str] | None:
+    def decisions(
+        self, outputs: Outputs, rows: Sequence[Ids], contract: Contract
+    ) -> list[Decision] | None:
         """The best label's name; for multi-label all labels above one half, joined by "+"."""
-        logits = outputs[self.output]
+        logits = outputs["logits"]
         if contract.problem_type == "regression":
             return None
         if contract.problem_type == "multi_label":
             return [
-                "+".join(n for n, v in zip(contract.labels, row, strict=True) if v > 0)
+                ("+".join(n for n, v in zip(contract.labels, row, strict=True) if v > 0),)
                 for row in logits
             ]
-        return [contract.labels[int(i)] for i in logits.argmax(axis=-1)]
+        return [(contract.labels[int(i)],) for i in logits.argmax(axis=-1)]
 
     def parity(
         self,
         reference: Outputs,
         candidate: Outputs,
+        rows: Sequence[Ids],
         contract: Contract,
-        decisions: Sequence[str] = (),
+        decisions: Sequence[Decision] = (),
     ) -> TaskMetrics:
-        """``top1``: the share of rows with the same decision; ``top1_clear``: of the clear ones.
-
-        A decision is clear when the source's margin exceeds ``CLEAR_MARGIN`` of its logits' root
-        mean square: nearer ties are decided by any rounding.
-        """
-        expected = list(decisions) or self.decisions(reference, contract)
-        found = self.decisions(candidate, contract)
+        """``top1`` and ``top1_clear``, see ``agreement_metrics``."""
+        expected = list(decisions) or self.decisions(reference, rows, contract)
+        found = self.decisions(candidate, rows, contract)
         if expected is None or found is None:
             return {}
-        same = np.array([a == b for a, b in zip(expected, found, strict=True)])
-        logits = reference[self.output]
+        logits = reference["logits"]
         if contract.problem_type == "multi_label":
-            margin = np.abs(logits).min(axis=1)
+            clear = np.abs(logits).min(axis=1) > CLEAR_MARGIN * np.sqrt(np.square(logits).mean())
         else:
-            best = np.sort(logits, axis=1)
-            margin = best[:, -1] - best[:, -2]
-        clear = margin > CLEAR_MARGIN * np.sqrt(np.square(logits).mean())
-        return {
-            "top1": float(same.mean()),
-            "top1_clear": float(same[clear].mean()) if clear.any() else 1.0,
-        }
-
-
-def _softmax(logits: Floats) -> Floats:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
-    return probabilities
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    # written so that neither branch overflows
-    small = np.exp(-np.abs(logits))
-    probabilities: Floats = np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
-    return probabilities
+            clear = clear_margin(logits, CLEAR_MARGIN)
+        return agreement_metrics(agreement(expected, found), clear)

@@ -138,7 +138,7 @@ QUESTION = {"question": "q", "context": "c"}
         ("single-label", {"text": "a", "label": "great"},
          "line 2: unknown label 'great'", "negative, neutral, positive"),
         ("single-label", {"text": "a", "label": -1}, "line 2: unknown label -1", "held back"),
-        ("single-label", {"text": "a", "label": "\ud83d"}, "line 2: unknown label", "negative"),
+        ("single-label", {"text": "a", "label": "\ud83d"}, "line 2: half a character", "emoji"),
         ("single-label", {"text": "a", "label": ["positive"]}, "line 2: unknown label", "0 to 2"),
         ("single-label", {"text": "a"}, "line 2: no label .found 'text'", "column label"),
         ("single-label", {"text": "a", "label": " "}, "line 2: no label", "column label"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import edgekit
 from edgekit.errors import ArtifactError, CasesError, UnsupportedError, UsageError
 from edgekit.evaluate import evaluate
 from edgekit.evaluate.table import HEADER, lines, table
+from tests.test_imports import HEAVY
 
 pytestmark = pytest.mark.heavy
 
@@ -123,6 +126,7 @@ def test_sentence_pairs_are_judged_by_their_cosine(exported_embedder: Path, tmp_
         ({"positive": "positive"}, UsageError, "--positive positive says nothing"),
         ({"task": "text-classification"}, UsageError, "is exported"),
         ({"max_length": 32}, UsageError, "is exported"),
+        ({"base": "somewhere"}, UsageError, "--base names the base"),
         ({"targets": ["coreml"]}, UsageError, "unknown target 'coreml'"),
         ({"recipes": ["w4g32"]}, UnsupportedError, "recipe w4g32"),
         ({"recipes": ["what"]}, UsageError, "what"),
@@ -184,6 +188,18 @@ def test_the_command_prints_a_table_or_one_object(
     assert set(accuracy) == {"value", "low", "high", "n"}
     assert accuracy["n"] == 24
     assert f"{accuracy['value']:.2%}" in row
+
+
+def test_files_are_evaluated_without_loading_anything_heavy(
+    exported_classifier: Path, data: Path
+) -> None:
+    code = (
+        "import sys\nfrom edgekit.evaluate import evaluate\n"
+        f"evaluate({str(exported_classifier)!r}, {str(data)!r}, recipes=['fp32'])\n"
+        f"loaded = {HEAVY!r} & set(sys.modules)\nassert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_refuses_with_the_right_exit_codes(

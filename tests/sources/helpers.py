@@ -11,6 +11,7 @@ import pytest
 
 from edgekit.errors import EdgekitError
 
+ATTENTION = ["query", "value"]
 TEXTS = (
     "A wonderful little film.",
     "The battery dies before noon.",
@@ -68,3 +69,26 @@ def check_refusal(
     assert "\n" not in error.message
     assert error.hint
     assert hint in error.hint
+
+
+def train(base: Path, out: Path, labels: int = 3, **changes: Any) -> Any:
+    """A peft model with seeded random adapters on a base, saved; the model itself."""
+    import peft
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(7)
+    model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=labels)
+    values = {
+        "task_type": "SEQ_CLS", "r": 4, "lora_alpha": 6, "target_modules": ATTENTION, **changes
+    }  # fmt: skip
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(init_lora_weights=False, **values))
+    # logits stay near 1, where float32's own rounding is far below the 1e-5 that is asked for
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if parameter.requires_grad and "lora_" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+            elif "lora_" in name:
+                parameter.mul_(0.7)
+    wrapped.save_pretrained(str(out))
+    return wrapped

@@ -13,13 +13,13 @@ from edgekit.converters.sources import slow_readings
 from edgekit.converters.sources.tokenizer_files import HARD_TEXTS, RARE_TEXTS, prove_conversion
 
 from edgekit.errors import EdgekitError
-from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.builtin_cases import builtin_texts
 from tests.sources.helpers import check_refusal, edit_json, load, outputs_of
 from tests.tiny import save_classifier
 
 pytestmark = pytest.mark.heavy
 
-TEXTS = [e.text for e in builtin_cases(128, False)]
+TEXTS = [e.text for e in builtin_texts(128, False)]
 
 
 def make_slow(folder: Path) -> Path:
@@ -253,7 +253,7 @@ def test_broken_tokenizers(name: str, slow: Path) -> None:
 
 def test_a_class_nobody_can_prove(slow: Path) -> None:
     with pytest.raises(EdgekitError) as caught:
-        prove_conversion(slow, "some-model", None)
+        prove_conversion(slow, "some-model", converted(slow, "bert"))
     check_refusal(caught, 5, "could not be proven", "tokenizer.json")
 
 
@@ -272,6 +272,20 @@ def test_no_sentencepiece_model(tmp_path: Path) -> None:
     with pytest.raises(EdgekitError) as caught:
         slow_readings.sentence_pieces(tmp_path / "spm.model")
     check_refusal(caught, 3, "no sentencepiece model")
+
+
+def test_a_tokenizer_json_that_its_class_overrules(tmp_path: Path) -> None:
+    """BertTokenizer lower-cases by tokenizer_config.json, whatever the file says: told."""
+    folder = save_classifier(tmp_path / "model")
+    assert "notes" not in load(folder).source
+    data = json.loads((folder / "tokenizer.json").read_text())
+    data["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+    assert "notes" not in load(folder).source
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
+    (note,) = load(folder).source["notes"]
+    assert "'Hello'" in note
+    assert "do_lower_case" in note
 
 
 def test_without_a_pad_token(tmp_path: Path) -> None:

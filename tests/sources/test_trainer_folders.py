@@ -114,11 +114,27 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 
 
+def split_in_two(folder: Path) -> list[Path]:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names, paths, weight_map = sorted(tensors), [], {}
+    for i, part in enumerate((names[::2], names[1::2])):
+        paths.append(folder / f"model-0000{i + 1}-of-00002.safetensors")
+        save_file({name: tensors[name] for name in part}, paths[-1])
+        weight_map |= {name: paths[-1].name for name in part}
+    index = {"metadata": {}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return paths
+
+
 HALF: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "no safetensors weights"),
     "no config": (lambda f: (f / "config.json").unlink(), "no config.json"),
     "half a config": (lambda f: truncate(f / "config.json"), "config.json cannot be read"),
     "weights cut off": (lambda f: truncate(f / "model.safetensors"), "damaged or cut off"),
+    "a shard is missing": (lambda f: split_in_two(f)[1].unlink(), "shards are incomplete"),
     "empty": (lambda f: (shutil.rmtree(f), f.mkdir()), "no config.json"),
 }
 
