@@ -37,7 +37,10 @@ class FloatGraph:
     derived: tuple[str | int, ...] = ()
 
     def roles(self) -> dict[str, str]:
-        """Parameter -> what the graph does with it; "matrix" wins over "table" for tied ones."""
+        """Parameter -> what the graph does with it.
+
+        Where a matrix and a table are constants apart, "matrix" wins; one constant is "tied".
+        """
         found: dict[str, str] = {}
         for binding in self.bindings:
             if found.get(binding.parameter) != "matrix":

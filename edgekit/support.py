@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgekit import tflite_support
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Grid, Recipe
 
@@ -37,11 +38,7 @@ _ROWS = (
             "storage only"),
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
             "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
-    Support("fp32", "tflite", "float32", "FULLY_CONNECTED (XNNPACK)", "1x"),
-    Support("fp16", "tflite", "float16 behind DEQUANTIZE", "as fp32: unpacked at load", "1x",
-            "storage only; more memory than fp32"),
-    Support("w8c_a8", "tflite", "int8 rows, float32 scales", "FULLY_CONNECTED qd8-qc8w (XNNPACK)",
-            "4.3-5.4x; AVX2 1.2-1.6x", "activations per token, asymmetric"),
+    *(Support(name, "tflite", *rest) for name, *rest in tflite_support.rows()),
 )  # fmt: skip
 
 
@@ -50,9 +47,13 @@ def supported(target: str | None = None) -> list[Support]:
     return [row for row in _ROWS if target is None or row.target == target]
 
 
-def check_supported(recipe: Recipe, target: str) -> None:
+def check_supported(recipe: Recipe, target: str, allow_padded: bool = False) -> None:
     """Refuse a recipe that the target's writer does not make.
 
+    Args:
+      recipe: asked for.
+      target: "onnx" or "tflite".
+      allow_padded: codes may lie in wider integers, which saves no bytes.
     Raises:
       UnsupportedError: with the nearest recipe that runs.
     """
@@ -65,6 +66,9 @@ def check_supported(recipe: Recipe, target: str) -> None:
         raise UnsupportedError(
             f"quantization method '{recipe.method}' is not made in this version.", "known: rtn."
         )
+    if target == "tflite":
+        tflite_support.check_recipe(recipe, allow_padded)
+        return
     if weights_fine and tables_fine:
         return
     names = ", ".join(row.recipe for row in supported(target))

@@ -13,6 +13,7 @@ from edgekit.converters.quantize.methods import get_method
 from edgekit.converters.quantize.statistics import InputStats
 
 from edgekit.recipe import FloatFormat, Grid, Recipe
+from edgekit.tflite_formats import stored_grid
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,9 +43,10 @@ def make_plan(
 
     Args:
       recipe: the recipe.
-      roles: parameter -> "matrix", "table", "kernel" or "vector".
+      roles: parameter -> "matrix", "table", "tied", "kernel" or "vector".
       shapes: parameter -> shape; the first axis has a scale each.
-      target: "onnx" grids are kept from saturating x86's 16-bit sums when activations are int8.
+      target: "onnx" grids are kept from saturating x86's 16-bit sums when activations are int8;
+        "tflite" grids are those of LiteRT's kernels.
     """
     formats: dict[str, FloatFormat | Grid] = {}
     for name, role in roles.items():
@@ -53,6 +55,10 @@ def make_plan(
             wanted = recipe.embeddings
         elif role in ("matrix", "kernel"):
             wanted = recipe.weights
+        elif role == "tied":
+            wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
+        if target == "tflite" and isinstance(wanted, Grid):
+            wanted = stored_grid(wanted, role, shapes[name])
         integer = role == "matrix" and recipe.int8_activations and target == "onnx"
         if isinstance(wanted, Grid) and integer:
             wanted = replace(wanted, max_pair_sum=PAIR_SUM)
@@ -80,7 +86,9 @@ def apply_plan(
     grids = {n: f for n, f in plan.formats.items() if isinstance(f, Grid)}
     factors = {}
     if plan.equalized:
-        factors = equalize({n: parameters[n] for n in grids if n in matrices}, stats)
+        factors = equalize(
+            {n: parameters[n] for n, g in grids.items() if n in matrices and g.bits == 8}, stats
+        )
     weights: dict[str, Weight] = {}
     for name, wanted in plan.formats.items():
         value = parameters[name]

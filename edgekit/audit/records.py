@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit import plain
 
-Role = Literal["matrix", "table", "kernel", "vector"]
+Role = Literal["matrix", "table", "tied", "kernel", "vector"]
 Layout = Literal["identity", "transpose", "rows"]
 
 
@@ -49,14 +49,15 @@ class StoredTensor:
     Attributes:
       parameter: its name in the source.
       shape: of the parameter.
-      role: "matrix" (multiplied), "table" (looked up), "vector" (bias, norm, the few taps of a
-        depthwise convolution; stays float32), or "kernel": any other of two axes or more
-        (convolutions, tables that a norm reads), stored in few bits.
+      role: "matrix" (multiplied), "table" (looked up), "tied" (both, stored once), "vector" (bias,
+        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of
+        two axes or more (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", "int8", "int4", ...
       bits: per stored value.
       group: inputs per scale, None for floats.
-      where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier".
+      where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier"; a TFLite
+        table of planes has "values" for the highest bits, "plane1" and "plane2" for the next.
     """
 
     parameter: str
@@ -125,12 +126,14 @@ class Contents:
       noise: float32, the standard deviation that storing each value may add.
       dtype: of the stored values.
       stored_bits: values and their scales together.
+      group: inputs per scale, None for floats.
     """
 
     values: npt.NDArray[np.float32]
     noise: npt.NDArray[np.float32]
     dtype: str
     stored_bits: int
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class TensorRecord:
     #: root mean square and largest over rows and columns; None without sketches
     deviation_rms: float | None = None
     deviation_max: float | None = None
+    #: inputs per scale as found in the file (TFLite), None for floats
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from edgekit.cli.main import print_json
 @click.option("--buckets", metavar="32,64,128", help="Lengths of the TFLite signatures.")
 @options.base
 @options.cases
+@click.option(
+    "--allow-padded", is_flag=True, help="Also store codes in wider integers, saving no bytes."
+)
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -33,6 +36,7 @@ def command(
     buckets: str | None,
     base: str | None,
     cases: str | None,
+    allow_padded: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -62,6 +66,7 @@ def command(
         buckets=options.parse_lengths(buckets, "--buckets"),
         base=base,
         cases=cases,
+        allow_padded=allow_padded,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
