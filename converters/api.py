@@ -43,6 +43,7 @@ def export(
     force: bool = False,
     progress: Progress | None = None,
     base: str | os.PathLike[str] | None = None,
+    allow_padded: bool = False,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
@@ -60,6 +61,7 @@ def export(
       force: replace an existing folder.
       progress: where stages are told.
       base: folder or hub id of an adapter's base; by default what its adapter_config.json names.
+      allow_padded: also make recipes whose codes lie in wider integers, which saves no bytes.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -71,7 +73,7 @@ def export(
     names = _check_targets(targets)
     for name in names:
         for recipe in parsed:
-            check_supported(recipe, name)
+            check_supported(recipe, name, allow_padded)
     lengths = _check_buckets(buckets, max_length)
     examples = None if cases is None else read_cases(Path(cases))
     text = None if calibration is None else _calibration_text(Path(calibration))

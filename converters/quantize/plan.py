@@ -14,6 +14,7 @@ from edgekit.converters.quantize.statistics import InputStats
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import FloatFormat, Grid, Recipe
+from edgekit.tflite_formats import stored_grid
 
 Floats = npt.NDArray[np.float32]
 #: (parameter, matrix [out, in], grid) -> codes, or None to leave it to a method without data
@@ -47,36 +48,37 @@ def make_plan(
       recipe: the recipe.
       roles: parameter -> "matrix", "table", "tied", "kernel" or "vector".
       shapes: parameter -> shape; the first axis has a scale each.
-      target: "onnx" or "tflite": see ``grid_for``.
+      target: "onnx" or "tflite": whose kernels will read it (``grid_for``, ``stored_grid``).
     """
     formats: dict[str, FloatFormat | Grid] = {}
     for name, role in roles.items():
         wanted: FloatFormat | Grid = "fp32"
-        if role in ("table", "tied"):
+        if role == "table":
             wanted = recipe.embeddings
         elif role in ("matrix", "kernel"):
             wanted = recipe.weights
+        elif role == "tied":
+            wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
         if isinstance(wanted, Grid):
-            integer = role in ("matrix", "tied") and recipe.int8_activations
-            wanted = grid_for(wanted, target, integer)
+            if target == "tflite":
+                wanted = stored_grid(wanted, role, shapes[name])
+            else:
+                integer = role in ("matrix", "tied") and recipe.int8_activations
+                wanted = grid_for(wanted, integer)
         formats[name] = wanted
     method = None if recipe.method is None else get_method(recipe.method).name
     return Plan(formats, method, recipe.int8_activations)
 
 
-def grid_for(grid: Grid, target: str, integer: bool) -> Grid:
-    """A recipe's grid with what a target's kernels allow.
+def grid_for(grid: Grid, integer: bool) -> Grid:
+    """A recipe's grid with what onnxruntime's kernels allow: negative scales, and small ones.
 
     Args:
       grid: as the recipe says.
-      target: onnxruntime takes negative scales, and folds small ones when a session loads; LiteRT
-        gets symmetric codes and float32 scales.
       integer: the matrix is multiplied by int8 activations: 8-bit codes with one scale per row are
         kept from saturating x86's 16-bit sums (those with scales per group are when they are
         folded, narrower ones cannot saturate).
     """
-    if target != "onnx":
-        return grid
     if grid.bits == 8 and grid.grain != "group":
         return replace(grid, max_pair_sum=PAIR_SUM) if integer else grid
     if grid.asymmetric:

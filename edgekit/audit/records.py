@@ -54,8 +54,8 @@ class StoredTensor:
       parameter: its name in the source.
       shape: of the parameter.
       role: "matrix" (multiplied), "table" (looked up), "tied" (both, stored once), "vector" (bias,
-        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of two
-        axes or more (convolutions, tables that a norm reads), stored in few bits.
+        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of
+        two axes or more (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", or "int2" to "int8" for codes.
       bits: per stored value.
@@ -63,7 +63,8 @@ class StoredTensor:
       where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier". ONNX files
         hold codes of less than 8 bits as "plane4", "plane2", "plane1" (``edgekit.planes``) or
         "nibbles", scales also as "scale_codes" and "row_scales", and "channel_scales" where codes
-        are folded to int8 rows (``edgekit.folding``).
+        are folded to int8 rows (``edgekit.folding``). A TFLite table of planes has "values" for the
+        highest bits, "plane1" and "plane2" for the next.
     """
 
     parameter: str
@@ -147,6 +148,7 @@ class Contents:
       stored_bits: values and their scales together.
       digest: of the weights with the exporter's factor in them (``weights_digest``); None where
         none is ever stated.
+      group: inputs per scale, None for floats.
     """
 
     values: npt.NDArray[np.float32]
@@ -154,6 +156,7 @@ class Contents:
     dtype: str
     stored_bits: int
     digest: str | None = None
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,8 @@ class TensorRecord:
     #: root mean square and largest over rows and columns; None without sketches
     deviation_rms: float | None = None
     deviation_max: float | None = None
+    #: inputs per scale as found in the file (TFLite), None for floats
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

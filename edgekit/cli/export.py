@@ -24,6 +24,9 @@ from edgekit.cli.main import print_json
     "--calibration", metavar="FILE",
     help="Texts that quantization below 8 bits may look at; default: built in.",
 )  # fmt: skip
+@click.option(
+    "--allow-padded", is_flag=True, help="Also store codes in wider integers, saving no bytes."
+)
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -38,6 +41,7 @@ def command(
     base: str | None,
     cases: str | None,
     calibration: str | None,
+    allow_padded: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -68,6 +72,7 @@ def command(
         base=base,
         cases=cases,
         calibration=calibration,
+        allow_padded=allow_padded,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
