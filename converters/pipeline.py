@@ -6,11 +6,13 @@ import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
@@ -21,7 +23,7 @@ from edgekit.converters.sources.padding_check import check_padding
 from edgekit import tflite_support
 from edgekit._version import __version__
 from edgekit.audit import FileAudit, audit_file
-from edgekit.audit.sketch import make_sketch
+from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.bench.run import bench_file, real_rows
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
 from edgekit.parity.golden import Golden, make_golden
@@ -126,14 +128,17 @@ def run_pipeline(
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
             for recipe in recipes:
-                weights = quantized(
+                made = quantized(
                     checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
                 )
                 progress.stage(f"write {target.name} {recipe}")
-                written = _write(checkpoint, target, model, recipe, weights, folder)
-                for file in written:
+                written = _write(checkpoint, target, model, recipe, made.weights, folder)
+                for file in (_with_sketches(f, made.corrected, sketches) for f in written):
+                    golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
                     verdicts.append(_verify(file, target, recipe, golden, checkpoint))
+    if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
+        golden.save(folder / GOLDEN_NAME)
     progress.done()
     manifest = Manifest(
         contract=contract,
@@ -148,6 +153,21 @@ def run_pipeline(
     return manifest, tuple(verdicts)
 
 
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What a recipe makes of a model on one target.
+
+    Attributes:
+      weights: of every parameter that the graph uses.
+      corrected: the biases that calibration changed, float32.
+      text: what it looked at, or None.
+    """
+
+    weights: Mapping[str, Weight]
+    corrected: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    text: CalibrationText | None = None
+
+
 def quantized(
     checkpoint: Checkpoint,
     target: Target,
@@ -157,7 +177,7 @@ def quantized(
     text: CalibrationText,
     progress: Progress,
     scratch: Path,
-) -> dict[str, Weight]:
+) -> Quantized:
     """What a recipe makes of every parameter that a target's graph uses.
 
     Args:
@@ -177,14 +197,15 @@ def quantized(
     from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
 
     if not needs_calibration(plan, matrices):
-        return apply_plan(plan, checkpoint.parameters, factors)
+        return Quantized(apply_plan(plan, checkpoint.parameters, factors))
     progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
     symmetric = target.symmetric_activations if recipe.int8_activations else None
     found = calibrate_plan(
         checkpoint, plan, matrices, factors, text, symmetric, scratch / "float-path"
     )
     parameters = {**checkpoint.parameters, **found.biases}
-    return apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
+    weights = apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
+    return Quantized(weights, found.biases, text)
 
 
 def _write(
@@ -204,6 +225,20 @@ def _write(
     }
     path = folder / f"model.{recipe}.{target.name}"
     return target.write(model, weights, path, metadata, recipe.int8_activations)
+
+
+def _with_sketches(
+    file: WrittenFile, corrected: Mapping[str, npt.NDArray[np.float32]], sketches: dict[str, Sketch]
+) -> WrittenFile:
+    """The file with sketches of its own for the biases that differ from the source's."""
+    stored = []
+    for tensor in file.stored:
+        if tensor.parameter in corrected:
+            name = f"{tensor.parameter}@{file.path.name}"
+            sketches[name] = make_sketch(corrected[tensor.parameter])
+            tensor = replace(tensor, sketch=name)
+        stored.append(tensor)
+    return replace(file, stored=tuple(stored))
 
 
 def _verify(

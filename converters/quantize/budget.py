@@ -1,7 +1,8 @@
 """Mixed precision: the option of each matrix that does least damage within a limit, exactly.
 
-One option per matrix, costs that add up, one limit: a multiple-choice knapsack. It is given to HiGHS
-(Huangfu and Hall 2018, through scipy.optimize.milp), which proves how far from the best it may be.
+One option per matrix, costs that add up, one limit: a multiple-choice knapsack. It is given to
+HiGHS (Huangfu and Hall 2018, through scipy.optimize.milp), which proves how far from the best it
+may be.
 """
 
 from __future__ import annotations

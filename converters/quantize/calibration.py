@@ -1,4 +1,4 @@
-"""Calibration of a plan: which text, which matrices, and how equalized inputs meet the statistics."""
+"""Calibration of a plan: which matrices on which text, and equalized inputs in the statistics."""
 
 from __future__ import annotations
 

@@ -115,9 +115,10 @@ def _inspect(
         raise ArtifactError("its codes or scales differ from those that were exported", "")
     rms = largest = None
     if sketches is not None:
-        if tensor.parameter not in sketches:
-            raise ArtifactError(f"no sketch of {tensor.parameter} in golden.npz", "")
-        apart = deviations(sketches[tensor.parameter], tensor, found)
+        name = tensor.sketch or tensor.parameter
+        if name not in sketches:
+            raise ArtifactError(f"no sketch of {name} in golden.npz", "")
+        apart = deviations(sketches[name], tensor, found)
         rms, largest = float(np.sqrt(np.mean(np.square(apart)))), float(apart.max(initial=0.0))
     return TensorRecord(
         parameter=tensor.parameter,

@@ -65,6 +65,9 @@ class StoredTensor:
         "nibbles", scales also as "scale_codes" and "row_scales", and "channel_scales" where codes
         are folded to int8 rows (``edgekit.folding``). A TFLite table of planes has "values" for the
         highest bits, "plane1" and "plane2" for the next.
+      digest: of the values that were written, for codes; see ``weights_digest``.
+      sketch: name of the sketch in golden.npz when it is not the source's own: quantization
+        corrects biases, and the corrected ones are proven by a sketch made at export.
     """
 
     parameter: str
@@ -76,6 +79,7 @@ class StoredTensor:
     where: Mapping[str, str | int]
     group: int | None = None
     digest: str | None = None
+    sketch: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest; defaults are left out."""
@@ -100,7 +104,7 @@ class StoredTensor:
             raise plain.PlainDataError(f"{where}: where", places, "a place of its values")
         transform = Transform(**plain.mapping(values.get("transform", {}), where))
         _check_transform(transform, where)
-        group, digest = values.get("group"), values.get("digest")
+        group, digest, sketch = (values.get(key) for key in ("group", "digest", "sketch"))
         return StoredTensor(
             parameter=name,
             shape=tuple(
@@ -114,6 +118,7 @@ class StoredTensor:
             where=places,
             group=None if group is None else plain.integer(group, f"{where}: group", 1),
             digest=None if digest is None else plain.text(digest, f"{where}: digest"),
+            sketch=None if sketch is None else plain.text(sketch, f"{where}: sketch"),
         )
 
 
