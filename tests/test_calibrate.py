@@ -231,9 +231,9 @@ def test_no_lane_is_left_when_the_module_fails() -> None:
     module = Breaks().eval()
     grids = {"blocks.0.up.weight": GRID}
     # the lanes only run as far as they must: nothing after the last layer is computed
-    calibrate(module, text(), grids, get_method("gptq"), guided=False)
+    calibrate(module, text(), grids, get_method("two-sided"), guided=False)
     assert threading.active_count() == threads
     Breaks.calls = 0
     with pytest.raises(ValueError, match="broken"):
-        calibrate(module, text(), grids, get_method("gptq"), guided=True)
+        calibrate(module, text(), grids, get_method("two-sided"), guided=True)
     assert threading.active_count() == threads

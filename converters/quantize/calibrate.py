@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,28 +104,33 @@ def calibrate(
     walked = [name for stage in course.stages for name in stage.names]
     known = {*walked, *course.repeated}
     outputs: dict[str, Moment] = {}
-    if guided and any(choose(name).needs == "calibration" for name in known):
+    needs = {choose(name).needs for name in known}
+    if guided and "float path" in needs:
         # not for layers that add to the residual stream: what they do is made up for downstream
         inner = {name for s in course.stages if not s.adds for name in s.names}
         outputs = output_moments(module, _some(batches, METRIC_TOKENS), inner, seed)
     quantized = copy.deepcopy(module)
     work = _Work(quantized, grids, choose, outputs)
     missing = tuple(name for name in grids if name not in known)
-    if all(choose(name).needs == "nothing" for name in known):
+    if needs <= {"nothing"}:
         for name in (*course.repeated, *walked):
             work.quantize(name, None)
         return Calibrated(work.tensors, {}, {}, 0, missing)
     for name, moment in _repeated_moments(module, batches, course.repeated).items():
         work.quantize(name, LayerStats(moment, outputs=outputs.get(name), tokens=0))
+    beside: Any = nullcontext()
+    if "float path" in needs:
+        beside = open_float_path(module, batches, course, cache)
     with (
-        open_float_path(module, batches, course, cache) as floats,
+        beside as floats,
         open_lanes(quantized, batches, course, False, activations) as lanes,
     ):
         for number, stage in enumerate(course.stages):
             work.run_stage(number, stage, floats, lanes)
             if told is not None:
                 told(number + 1, len(course.stages))
-        floats.finish()
+        if floats is not None:
+            floats.finish()
     tokens = sum(next(iter(batch.values())).size for batch in batches)
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
 
@@ -152,19 +158,23 @@ class _Work:
         self.errors: dict[str, float] = {}
 
     def run_stage(
-        self, number: int, stage: Stage, floats: FloatPath, lanes: Sequence[Lane]
+        self, number: int, stage: Stage, floats: FloatPath | None, lanes: Sequence[Lane]
     ) -> None:
         sums = Accumulator()
         for index, lane in enumerate(lanes):
-            wanted = floats.payload(number, index)
+            wanted = None if floats is None else floats.payload(number, index)
             lane.advance()
             assert lane.given is not None
             x = _flat(lane.given)
-            if stage.adds:
+            if stage.adds and wanted is not None:
                 assert lane.stream is not None
                 wanted = wanted - _flat(lane.stream)
             sums.add(x, wanted)
         moment = sums.moment()
+        if floats is None:
+            for name in stage.names:
+                self.quantize(name, LayerStats(moment, tokens=sums.tokens))
+            return
         assert moment.mean is not None
         cross, mean = sums.cross()
         for name in stage.names:

@@ -22,12 +22,11 @@ What was tried and what each step is worth: docs/decisions/0008-kbit-methods.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import Scales, require_finite, store_scales, to_tensor
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 from edgekit.converters.quantize.methods.pairs import refuse_pair_limit
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.rounding import descend, refit_scales, round_with_feedback
@@ -54,7 +53,7 @@ class TwoSided:
     """
 
     name: str = "two-sided"
-    needs: Literal["nothing", "calibration"] = "calibration"
+    needs: Needs = "float path"
     shift: float = 0.75
     damping: float = 0.01
     shift_damping: float = 0.03
