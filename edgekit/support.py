@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit import tflite_support
+from edgekit import support_tflite
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Grid, Recipe
 
@@ -38,7 +38,7 @@ _ROWS = (
             "storage only"),
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
             "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
-    *(Support(name, "tflite", *rest) for name, *rest in tflite_support.rows()),
+    *(Support(name, "tflite", *rest) for name, *rest in support_tflite.rows()),
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def check_supported(recipe: Recipe, target: str, allow_padded: bool = False) -> 
             f"quantization method '{recipe.method}' is not made in this version.", "known: rtn."
         )
     if target == "tflite":
-        tflite_support.check_recipe(recipe, allow_padded)
+        support_tflite.check_recipe(recipe, allow_padded)
         return
     if weights_fine and tables_fine:
         return

@@ -57,7 +57,7 @@ class StoredTensor:
       bits: per stored value.
       group: inputs per scale, None for floats.
       where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier"; a TFLite
-        table of planes has "values" for the highest bits, "plane1" and "plane2" for the next.
+        table of planes has "values" for the highest bits, "plane2" and "plane1" for the next.
     """
 
     parameter: str
