@@ -20,7 +20,7 @@ from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.padding_check import check_padding
 
-from edgekit import tflite_support
+from edgekit import support_tflite
 from edgekit._version import __version__
 from edgekit.audit import FileAudit, audit_file
 from edgekit.audit.sketch import Sketch, make_sketch
@@ -332,7 +332,7 @@ def _level(
 def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
     notes = target.notes(recipe)
     if target.name == "tflite":
-        notes += tflite_support.file_notes(recipe, audit.tensors)
+        notes += support_tflite.file_notes(recipe, audit.tensors)
     if audit.partitions and max(audit.partitions.values()) > 1:
         notes.append(f"XNNPACK runs it in {max(audit.partitions.values())} pieces")
     kernels = [tensor for tensor in audit.tensors if tensor.role == "kernel"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit import support_onnx, tflite_support
+from edgekit import support_onnx, support_tflite
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Recipe
 
@@ -41,7 +41,7 @@ _ROWS = (
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
             "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
     *(Support(recipe, "onnx", *rest) for recipe, *rest in support_onnx.rows()),
-    *(Support(name, "tflite", *rest) for name, *rest in tflite_support.rows()),
+    *(Support(name, "tflite", *rest) for name, *rest in support_tflite.rows()),
 )  # fmt: skip
 
 
@@ -73,4 +73,4 @@ def check_supported(recipe: Recipe, target: str, allow_padded: bool = False) -> 
             f"recipe '{recipe}' is not made for onnx: {reason}.",
             f"the nearest that runs is {nearest}; see `edgekit recipes`.",
         )
-    tflite_support.check_recipe(recipe, allow_padded)
+    support_tflite.check_recipe(recipe, allow_padded)

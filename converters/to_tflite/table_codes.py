@@ -53,8 +53,8 @@ def set_table(
     if planes(tensor.bits) in ((4,), (2,)):
         where["scales"] = set_blocks(buffers, buffer, tensor.bits, scales, width // scales.shape[1])
     else:
-        for number, data in enumerate(parts[1:], 1):
-            where[f"plane{number}"] = buffers.add_buffer(data)
+        for plane, data in zip(planes(tensor.bits)[1:], parts[1:], strict=True):
+            where[f"plane{plane}"] = buffers.add_buffer(data)
         where["scales"] = buffers.add_buffer(scales.astype(np.float16).tobytes())
         weight = plane_weights(tensor.bits)[0]
         held = planes(tensor.bits)[0]
@@ -127,16 +127,15 @@ class _LookUp:
     def _summed(self, total: int) -> int:
         """The codes, exact in float32 [n, width]."""
         widths, weights = planes(self._bits), plane_weights(self._bits)
-        for number, (width, weight) in enumerate(zip(widths, weights, strict=True)):
-            if number:
-                total = self._binary("ADD", total, self._plane(number, width, weight))
+        for width, weight in list(zip(widths, weights, strict=True))[1:]:
+            total = self._binary("ADD", total, self._plane(width, weight))
         offset = plane_offset(self._bits)
         if offset:
             total = self._binary("ADD", total, self._constant([offset]))
         return total
 
-    def _plane(self, number: int, width: int, weight: int) -> int:
-        buffer = self._where[f"plane{number}"]
+    def _plane(self, width: int, weight: int) -> int:
+        buffer = self._where[f"plane{width}"]
         cols, held = (self._width // 8, 8) if width == 1 else (self._width, width)
         table = self._table(buffer, cols, TYPES[held].upper())
         self._graph.tensors[table].quantization = self._buffers.per_tensor(weight)

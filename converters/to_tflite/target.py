@@ -17,7 +17,7 @@ from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session
 from edgekit.tflite_formats import as_bfloat16
-from edgekit.tflite_support import recipe_notes
+from edgekit.support_tflite import recipe_notes
 
 
 class TfliteTarget:

@@ -64,7 +64,7 @@ class StoredTensor:
         hold codes of less than 8 bits as "plane4", "plane2", "plane1" (``edgekit.planes``) or
         "nibbles", scales also as "scale_codes" and "row_scales", and "channel_scales" where codes
         are folded to int8 rows (``edgekit.folding``). A TFLite table of planes has "values" for the
-        highest bits, "plane1" and "plane2" for the next.
+        highest bits, "plane2" and "plane1" for the next.
       digest: of the values that were written, for codes; see ``weights_digest``.
       sketch: name of the sketch in golden.npz when it is not the source's own: quantization
         corrects biases, and the corrected ones are proven by a sketch made at export.

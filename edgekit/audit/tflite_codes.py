@@ -86,7 +86,7 @@ def read_codes(file: Buffers, tensor: StoredTensor) -> Contents:
 
 def _codes(file: Buffers, tensor: StoredTensor) -> tuple[npt.NDArray[np.int16], list[str]]:
     """Codes [rows, width], padding included, and the types of their planes."""
-    parts = ["values", *sorted(name for name in tensor.where if name.startswith("plane"))]
+    parts = ["values", *sorted((n for n in tensor.where if n.startswith("plane")), reverse=True)]
     if len(parts) == 1:
         found, kind = _integers(file, tensor, "values")
         return found.astype(np.int16), [kind]

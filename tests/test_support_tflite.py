@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 
-from edgekit import tflite_support
+from edgekit import support_tflite
 from edgekit.audit.records import TensorRecord
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Grid, Recipe
@@ -26,7 +26,7 @@ def refusal(recipe: Recipe) -> UnsupportedError | None:
 @given(recipe_names())
 def test_what_is_refused_comes_with_a_recipe_that_runs(name: str) -> None:
     recipe = Recipe.parse(name.partition("@")[0])
-    near = tflite_support.nearest(recipe)
+    near = support_tflite.nearest(recipe)
     check_supported(near, "tflite")
     error = refusal(recipe)
     if error is None:
@@ -65,7 +65,7 @@ def test_padded_recipes_need_the_option_and_say_so(name: str) -> None:
         check_supported(recipe, "tflite")
     assert "--allow-padded" in caught.value.hint
     check_supported(recipe, "tflite", allow_padded=True)
-    [note] = tflite_support.recipe_notes(recipe)
+    [note] = support_tflite.recipe_notes(recipe)
     assert "not smaller" in note
 
 
@@ -73,7 +73,7 @@ def test_padded_recipes_need_the_option_and_say_so(name: str) -> None:
 def test_what_has_a_type_of_its_own_needs_no_option(name: str) -> None:
     for tables in ("", "+e2c", "+e3c", "+e4g32", "+e5g64", "+e8g16", "+e16", "+e32"):
         check_supported(Recipe.parse(name + tables), "tflite")
-    assert tflite_support.recipe_notes(Recipe.parse(name)) == []
+    assert support_tflite.recipe_notes(Recipe.parse(name)) == []
 
 
 def test_other_weights_than_the_recipe_says_are_told() -> None:
@@ -82,10 +82,10 @@ def test_other_weights_than_the_recipe_says_are_told() -> None:
 
     recipe = Recipe.parse("w4g128_a8")
     fine = [record("matrix", 4, 128), record("table", 8, 96)]
-    assert tflite_support.file_notes(recipe, fine) == []
+    assert support_tflite.file_notes(recipe, fine) == []
     others = [record("matrix", 4, 32), record("matrix", 4, 96), record("matrix", 8, 33),
               record("kernel", 8, 9)]  # fmt: skip
-    told = " | ".join(tflite_support.file_notes(recipe, [*fine, *others]))
+    told = " | ".join(support_tflite.file_notes(recipe, [*fine, *others]))
     assert "1 weights besides" in told
     assert "1 matrices have blocks of 32" in told
     assert "1 matrices have one scale per row" in told
