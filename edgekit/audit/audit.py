@@ -9,7 +9,14 @@ import numpy as np
 
 from edgekit.audit.onnx_file import OnnxFile
 from edgekit.audit.records import FileAudit, StoredTensor, TensorRecord
-from edgekit.audit.sketch import LIMIT_MAX, LIMIT_RMS, Sketch, deviations
+from edgekit.audit.sketch import (
+    LIMIT_DISTANCE,
+    LIMIT_MAX,
+    LIMIT_RMS,
+    Sketch,
+    deviations,
+    distance,
+)
 from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import ArtifactError, first_line
 from edgekit.recipe import Grid, Recipe
@@ -61,7 +68,7 @@ def audit_file(
     records = []
     for tensor in tensors:
         try:
-            record = _inspect(file, tensor, sketches)
+            record = _inspect(file, tensor, sketches, recipe)
         except (ArtifactError, ValueError, KeyError, IndexError) as error:
             problems.append(f"{tensor.parameter}: {first_line(error)}")
             continue
@@ -108,18 +115,24 @@ def expected_storage(recipe: Recipe, tensor: StoredTensor, target: str) -> tuple
 
 
 def _inspect(
-    file: OnnxFile | TfliteFile, tensor: StoredTensor, sketches: Mapping[str, Sketch] | None
+    file: OnnxFile | TfliteFile,
+    tensor: StoredTensor,
+    sketches: Mapping[str, Sketch] | None,
+    recipe: Recipe,
 ) -> TensorRecord:
     found = file.contents(tensor)
     if found.digest is not None and tensor.digest not in (None, found.digest):
         raise ArtifactError("its codes or scales differ from those that were exported", "")
-    rms = largest = None
+    rms = largest = apart_by = limit = None
     if sketches is not None:
         name = tensor.sketch or tensor.parameter
         if name not in sketches:
             raise ArtifactError(f"no sketch of {name} in golden.npz", "")
         apart = deviations(sketches[name], tensor, found)
         rms, largest = float(np.sqrt(np.mean(np.square(apart)))), float(apart.max(initial=0.0))
+        apart_by, luck = distance(sketches[name], tensor, found)
+        if not is_plain_rounding(tensor, recipe):
+            limit = LIMIT_DISTANCE[tensor.bits] * luck
     return TensorRecord(
         parameter=tensor.parameter,
         role=tensor.role,
@@ -130,7 +143,20 @@ def _inspect(
         deviation_rms=rms,
         deviation_max=largest,
         group=found.group,
+        distance=apart_by,
+        distance_limit=limit,
     )
+
+
+def is_plain_rounding(tensor: StoredTensor, recipe: Recipe) -> bool:
+    """Whether weights may differ from the source's by the rounding noise of their grid alone.
+
+    Codes that a search or calibration chose may not be judged by that noise. What is proven of them
+    is that they are the exported ones, by their digest, and that they are near the source's.
+    """
+    if tensor.digest is None or tensor.dtype.startswith("float"):
+        return True
+    return tensor.bits == 8 and recipe.method in (None, "rtn")
 
 
 def _judge(record: TensorRecord, expected: str, group: int | None) -> list[str]:
@@ -141,7 +167,13 @@ def _judge(record: TensorRecord, expected: str, group: int | None) -> list[str]:
         problems.append(
             f"{record.parameter}: one scale per {record.group} inputs, the recipe says {group}"
         )
-    if record.deviation_max is not None and record.deviation_rms is not None:
+    if record.distance is not None and record.distance_limit is not None:
+        if not record.distance <= record.distance_limit:  # also true for NaN
+            problems.append(
+                f"{record.parameter}: weights differ from the source's by {record.distance:.2f} of "
+                f"their size (limit {record.distance_limit:.2f} at {record.bits} bits)"
+            )
+    elif record.deviation_max is not None and record.deviation_rms is not None:
         bad = not (record.deviation_max <= LIMIT_MAX and record.deviation_rms <= LIMIT_RMS)
         if bad:  # also true for NaN
             problems.append(

@@ -180,6 +180,10 @@ class TensorRecord:
     deviation_max: float | None = None
     #: inputs per scale as found in the file (TFLite), None for floats
     group: int | None = None
+    #: estimated distance of the weights from the source's, as a share of the source's
+    distance: float | None = None
+    #: the most that the distance may be; None where the deviations are judged instead
+    distance_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +218,17 @@ class FileAudit:
         for record in self.tensors:
             key = f"{record.role}:{record.dtype}"
             kinds[key] = kinds.get(key, 0) + 1
+        known = [r for r in self.tensors if r.distance is not None and r.role != "vector"]
+        farthest = max(known, key=lambda r: r.distance or 0.0, default=None)
         return {
             "operators": self.operators,
             "tensor_types": kinds,
+            "farthest": {}
+            if farthest is None
+            else {
+                "parameter": farthest.parameter,
+                "distance": round(farthest.distance or 0.0, 4),
+            },
             "effective_bits": round(self.effective_bits, 4),
             "fingerprint": self.fingerprint,
             "partitions": self.partitions,

@@ -29,6 +29,11 @@ LIMIT_MAX = 7.0
 #: Root mean square over all rows and columns; 1.0 is expected of plain rounding.
 LIMIT_RMS = 1.5
 
+#: Largest distance of a whole matrix from the source's by bits, for codes that are not plain
+#: rounding: the most seen on MiniLM (one scale per row, plain or clip-searched) and a third. A
+#: stale or transposed matrix is 1.4 away, one of zeros 1.0; which codes exactly, a digest proves.
+LIMIT_DISTANCE = {2: 0.95, 3: 0.7, 4: 0.6, 5: 0.35, 6: 0.2, 7: 0.12, 8: 0.08}
+
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
@@ -103,6 +108,34 @@ def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Float
         col_noise = np.sqrt(variance.sum(axis=0)) + rounding * np.abs(expected.cols) + 1e-30
         result.append(np.abs(got.cols - expected.cols) / col_noise)
     return np.concatenate(result).astype(np.float32)
+
+
+def distance(expected: Sketch, stored: StoredTensor, found: Contents) -> tuple[float, float]:
+    """How far a file's matrix is from the source's, as a share of the source's.
+
+    For errors E that do not know d, the mean square of ``E @ d`` over rows is that of E's rows, and
+    so with columns: the longer side gives the better estimate of ``|E| / |W|`` (Frobenius norms).
+    Unlike ``deviations`` this asks nothing of E: clipped, calibrated and shifted weights are
+    farther from the source than the rounding noise of their grid, and better for it.
+
+    Returns:
+      the estimate, and the factor by which chance may enlarge it (5 standard deviations).
+    Raises:
+      ArtifactError: the shapes are not the source's.
+    """
+    got = make_sketch(as_matrix(found.values))
+    part = slice(stored.transform.start, stored.transform.stop)
+    cut = stored.transform.layout == "rows"
+    rows = expected.rows[part] if cut else expected.rows
+    energies = expected.energies[part] if cut else expected.energies
+    if rows.shape != got.rows.shape or expected.cols.shape != got.cols.shape:
+        raise ArtifactError(f"weights of {stored.parameter} have not the source's shape.", "")
+    apart = got.rows - rows
+    if not cut and expected.cols.size > rows.size:
+        apart = got.cols - expected.cols
+    error, total = (float(np.sum(a, dtype=np.float64)) for a in (np.square(apart), energies))
+    luck = float(np.sqrt(1 + 5 * np.sqrt(2 / apart.size)))
+    return float(np.sqrt(error / total)) if total else float(error > 0), luck
 
 
 def to_arrays(sketches: Mapping[str, Sketch]) -> dict[str, npt.NDArray[np.generic]]:

@@ -41,6 +41,17 @@ _HALF = "float16 weights, float32 arithmetic; measured on MiniLM: 0.999999 / 0.0
 _INT8 = "measured on MiniLM: 0.9987-0.9994 at int8; a per-tensor activation scale gave 0.992"
 _LOGITS = "measured on MiniLM/SST-2 at int8: rms 0.03-0.05; no clear decision of 872 was lost"
 
+#: widths below 8 bits: least mean and single cosine, greatest share of logits, clear decisions kept
+_NARROW = {
+    "w7": (0.99, 0.95, 0.15, 0.98),
+    "w6": (0.98, 0.93, 0.2, 0.98),
+    "w5": (0.96, 0.85, 0.3, 0.96),
+    "w4": (0.9, 0.6, 0.5, 0.92),
+    "w3": (0.7, 0.3, 0.8, 0.8),
+    "w2": (0.3, -0.5, 1.2, 0.5),
+}
+_NARROW_SOURCE = "PLACEHOLDER"
+
 #: vectors: sentence embeddings, token features
 _VECTORS: dict[str, tuple[Threshold, ...]] = {
     "fp32": (
@@ -55,6 +66,13 @@ _VECTORS: dict[str, tuple[Threshold, ...]] = {
         Threshold("cosine_mean", "min", 0.995, _INT8),
         Threshold("cosine_min", "min", 0.97, _INT8),
     ),
+    **{
+        kind: (
+            Threshold("cosine_mean", "min", mean, _NARROW_SOURCE),
+            Threshold("cosine_min", "min", least, _NARROW_SOURCE),
+        )
+        for kind, (mean, least, _, _) in _NARROW.items()
+    },
 }
 #: logits: a label, a span or a word is decided
 _DECISIONS: dict[str, tuple[Threshold, ...]] = {
@@ -70,6 +88,13 @@ _DECISIONS: dict[str, tuple[Threshold, ...]] = {
         Threshold("rms_rel", "max", 0.12, _LOGITS),
         Threshold("top1_clear", "min", 0.99, _LOGITS),
     ),
+    **{
+        kind: (
+            Threshold("rms_rel", "max", rms, _NARROW_SOURCE),
+            Threshold("top1_clear", "min", kept, _NARROW_SOURCE),
+        )
+        for kind, (_, _, rms, kept) in _NARROW.items()
+    },
 }
 #: task -> recipe class -> bounds
 _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
