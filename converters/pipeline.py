@@ -23,6 +23,7 @@ from edgekit.converters.sources.padding_check import check_padding
 from edgekit import support_tflite
 from edgekit._version import __version__
 from edgekit.audit import FileAudit, audit_file
+from edgekit.audit.audit import open_file
 from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.bench.run import bench_file, real_rows
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
@@ -133,7 +134,7 @@ def run_pipeline(
                 )
                 progress.stage(f"write {target.name} {recipe}")
                 written = _write(checkpoint, target, model, recipe, made.weights, folder)
-                for file in (_with_sketches(f, made.corrected, sketches) for f in written):
+                for file in (_with_proofs(f, made.corrected, sketches) for f in written):
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
                     verdicts.append(_verify(file, target, recipe, golden, checkpoint))
@@ -227,12 +228,18 @@ def _write(
     return target.write(model, weights, path, metadata, recipe.int8_activations)
 
 
-def _with_sketches(
+def _with_proofs(
     file: WrittenFile, corrected: Mapping[str, npt.NDArray[np.float32]], sketches: dict[str, Sketch]
 ) -> WrittenFile:
-    """The file with sketches of its own for the biases that differ from the source's."""
+    """The file with what tells its weights from others that are as near to the source's.
+
+    Sketches of its own for the biases that calibration corrected, and digests of its codes.
+    """
     stored = []
+    held = open_file(file.path)
     for tensor in file.stored:
+        if tensor.digest is None and not tensor.dtype.startswith("float"):
+            tensor = replace(tensor, digest=held.contents(tensor).digest)
         if tensor.parameter in corrected:
             name = f"{tensor.parameter}@{file.path.name}"
             sketches[name] = make_sketch(corrected[tensor.parameter])

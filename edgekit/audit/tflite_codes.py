@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.audit.records import Contents, StoredTensor
+from edgekit.audit.records import Contents, StoredTensor, weights_digest
 from edgekit.errors import ArtifactError
 from edgekit.qtensor import unpack
 from edgekit.tflite_formats import as_bfloat16, planes
@@ -81,7 +81,7 @@ def read_codes(file: Buffers, tensor: StoredTensor) -> Contents:
         bits += multiplier.size * 32
     noise = (steps / np.float32(np.sqrt(12))).astype(np.float32)
     span = span if groups > 1 else cols
-    return Contents(values, noise, "+".join(kinds), bits, group=span)
+    return Contents(values, noise, "+".join(kinds), bits, weights_digest(values), span)
 
 
 def _codes(file: Buffers, tensor: StoredTensor) -> tuple[npt.NDArray[np.int16], list[str]]:
