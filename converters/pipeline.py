@@ -137,7 +137,14 @@ def run_pipeline(
                 for file in (_with_proofs(f, made.corrected, sketches) for f in written):
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
-                    verdicts.append(_verify(file, target, recipe, golden, checkpoint))
+                    verdict = _verify(file, target, recipe, golden, checkpoint)
+                    notes = _calibration_notes(made.calibration, text, examples)
+                    entry = replace(
+                        verdict.entry,
+                        calibration=made.calibration,
+                        notes=[*verdict.entry.notes, *notes],
+                    )
+                    verdicts.append(replace(verdict, entry=entry))
     if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
         golden.save(folder / GOLDEN_NAME)
     progress.done()
@@ -161,12 +168,12 @@ class Quantized:
     Attributes:
       weights: of every parameter that the graph uses.
       corrected: the biases that calibration changed, float32.
-      text: what it looked at, or None.
+      calibration: what it looked at, for the manifest; empty where it looked at nothing.
     """
 
     weights: Mapping[str, Weight]
     corrected: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    text: CalibrationText | None = None
+    calibration: dict[str, Any] = field(default_factory=dict)
 
 
 def quantized(
@@ -206,7 +213,7 @@ def quantized(
     )
     parameters = {**checkpoint.parameters, **found.biases}
     weights = apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
-    return Quantized(weights, found.biases, text)
+    return Quantized(weights, found.biases, {**text.to_json(), "tokens": found.tokens})
 
 
 def _write(
@@ -226,6 +233,20 @@ def _write(
     }
     path = folder / f"model.{recipe}.{target.name}"
     return target.write(model, weights, path, metadata, recipe.int8_activations)
+
+
+def _calibration_notes(
+    calibration: Mapping[str, Any], text: CalibrationText, examples: Sequence[Example]
+) -> list[str]:
+    if not calibration:
+        return []
+    notes = [f"calibrated on {calibration['texts']} texts ({calibration['name']})"]
+    shared = text.shared_with(examples)
+    if shared:
+        notes.append(
+            f"{len(shared)} of its cases are calibration texts too: its parity on them proves less"
+        )
+    return notes
 
 
 def _with_proofs(

@@ -48,7 +48,7 @@ class CalibrationText:
         """What the manifest says of it."""
         return {"name": self.name, "texts": len(self.texts), "sha256": texts_sha256(self.texts)}
 
-    def shared_with(self, examples: list[Example]) -> list[str]:
+    def shared_with(self, examples: Sequence[Example]) -> list[str]:
         """Texts that the cases hold too: a measurement on them proves less."""
         return shared_texts(self.texts, [e.text for e in examples])
 

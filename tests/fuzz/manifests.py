@@ -42,6 +42,7 @@ def _file(target: str, places: list[Any]) -> dict[str, Any]:
         ],
         "parity": {"passed": True, "metrics": {"alone": values, "padded": values}, "gates": [],
                    "crash": ""},
+        "calibration": {"name": "built-in", "texts": 1000, "sha256": "d" * 64, "tokens": 29943},
         "cpu_levels": {"avx2": {"available": True, "failures": [], "rms_rel": 0.02}},
         "latency": {"32": {"cpu_ms": 1.0, "p50_ms": 1.1}},
         "notes": ["storage only"],
