@@ -1,4 +1,4 @@
-"""k-bit files end to end in both targets: calibrated, audited, run, and provable without a source."""
+"""k-bit files end to end in both targets: calibrated, audited, run, proven without a source."""
 
 from __future__ import annotations
 
