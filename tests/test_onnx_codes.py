@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from edgekit.converters.to_onnx import stored_codes
 from edgekit.converters.to_onnx.target import OnnxTarget
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -82,12 +84,17 @@ def test_int8_products_multiply_the_folded_rows(
 
 
 @settings(max_examples=120)
-@given(tensors(), st.lists(st.integers(1, 4), min_size=0, max_size=3), st.integers(0, 99))
+@given(
+    tensors(), st.lists(st.integers(1, 4), min_size=0, max_size=3), st.integers(0, 99),
+    st.booleans(),
+)  # fmt: skip
 def test_tables_give_the_rows_that_were_asked_for(
-    tensor: QuantizedTensor, shape: list[int], seed: int
+    tensor: QuantizedTensor, shape: list[int], seed: int, small: bool
 ) -> None:
+    """Small tables are unpacked at load, others row by row."""
     ids = np.random.default_rng(seed).integers(0, tensor.shape[0], shape)
-    with tempfile.TemporaryDirectory() as folder:
+    limit = mock.patch.object(stored_codes, "SMALL_TABLE", 1 << 20 if small else 0)
+    with tempfile.TemporaryDirectory() as folder, limit:
         written = Written(Path(folder), "table", tensor, False)
         found = written.run(ids=np.asarray(ids, np.int64))
         np.testing.assert_array_equal(found, tensor.dequantize()[ids])
@@ -101,7 +108,8 @@ def test_tied_tables_are_stored_once_and_read_both_ways(
 ) -> None:
     tensor = pair_safe(tensor) if int8 else tensor
     ids = np.arange(tensor.shape[0])[None]
-    with tempfile.TemporaryDirectory() as folder:
+    limit = mock.patch.object(stored_codes, "SMALL_TABLE", 0)
+    with tempfile.TemporaryDirectory() as folder, limit:
         written = Written(Path(folder), "tied", tensor, int8)
         rows, found = written.outputs(ids=ids, x=np.eye(tensor.shape[1], dtype=np.float32))
         np.testing.assert_array_equal(rows[0], tensor.dequantize())

@@ -12,6 +12,7 @@ from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.modules import attention
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
+from edgekit.converters.to_onnx.copies import join_copies
 from edgekit.converters.to_onnx.fuse import fuse
 
 from edgekit.audit.records import Role
@@ -38,6 +39,7 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     if unknown:
         again, _ = _build(checkpoint, path, other_weights=True)
         derived = derived_constants(unknown, _float_constants(again.graph))
+    join_copies(graph, bound)
     bindings = tuple(
         Binding(name, parameter, transform, _role(graph.initializers[name]))
         for name, (parameter, transform) in sorted(bound.items())

@@ -1,7 +1,7 @@
 """k-bit codes and small scales as constants, and the stock operators that unpack them.
 
 What hangs on constants alone is computed once, when a session loads the file (onnxruntime's
-constant folding); what hangs on ids is computed for the gathered rows alone. The arithmetic is that
+constant folding); what hangs on ids is computed for the looked-up rows alone. The arithmetic is that
 of ``edgekit.planes`` and ``edgekit.folding``, operator by operator.
 """
 
@@ -16,6 +16,9 @@ from edgekit.folding import INT8_LIMIT, channel_scales
 from edgekit.planes import pad_groups, plane_widths, split_codes
 from edgekit.qtensor import QuantizedTensor, code_range
 
+#: bytes of float32 up to which a table of codes is unpacked at load (position and type tables):
+#: unpacking looked-up rows at every run costs 30 us a table, 1 to 2 % of a small encoder's
+SMALL_TABLE = 1 << 20
 _FLOAT = ir.DataType.FLOAT
 
 
@@ -38,17 +41,16 @@ class StoredScales:
             small = np.array_equal(half.astype(np.float32), scales)
             self._put("scales", f"{name}.scales", half if small else scales)
 
-    def value(self, before: ir.Node, ids: ir.Value | None = None) -> ir.Value:
-        """float32 [rows, groups], or [ids, groups]."""
-        parts = [self._floats(before, name, ids) for name in self.where.values()]
+    def value(self, before: ir.Node) -> ir.Value:
+        """float32 [rows, groups]; folded at load, for looked-up rows too: they are few bytes."""
+        parts = [self._floats(before, name) for name in self.where.values()]
         return parts[0] if len(parts) == 1 else self._build.op(before, "Mul", parts)
 
-    def _floats(self, before: ir.Node, name: str, ids: ir.Value | None) -> ir.Value:
+    def _floats(self, before: ir.Node, name: str) -> ir.Value:
         value = self._build.graph.initializers[name]
-        is_float = value.const_value is not None and value.const_value.dtype == _FLOAT
-        if ids is not None:
-            value = self._build.op(before, "Gather", [value, ids])
-        return value if is_float else self._build.op(before, "Cast", [value], to=_FLOAT)
+        if value.const_value is not None and value.const_value.dtype == _FLOAT:
+            return value
+        return self._build.op(before, "Cast", [value], to=_FLOAT)
 
     def _put(self, part: str, name: str, array: npt.NDArray[np.generic]) -> None:
         self._build.constant(name, array)
@@ -103,19 +105,24 @@ class StoredCodes:
 
     def gathered(self, before: ir.Node, ids: ir.Value) -> ir.Value:
         """The weights of some rows, float32 [*ids, in]."""
-        build, (_, groups, span) = self._build, self._codes.shape
+        build, (rows, groups, span) = self._build, self._codes.shape
+        plain = self._bits == 8 and groups == 1
+        if not plain and rows * self._cols * 4 <= SMALL_TABLE:
+            return build.op(before, "Gather", [self.floats(before), ids])
         if groups == 1:
-            codes, scales = self._float_codes(before, ids), self._scales.value(before, ids)
+            codes = self._float_codes(before, ids)
+            scales = build.op(before, "Gather", [self._scales.value(before), ids])
             return self._cut(before, build.op(before, "Mul", [codes, scales]))
         # whatever the rank of ids is, one axis serves while groups have an axis of their own
         flat = self._reshape(before, ids, -1)
         codes = self._reshape(before, self._float_codes(before, flat), -1, groups, span)
-        scales = self._last_axis(before, self._scales.value(before, flat))
+        scales = self._last_axis(before, self._scales.value(before))
+        scales = build.op(before, "Gather", [scales, flat])
         product = build.op(before, "Mul", [codes, scales])
-        rows = self._cut(before, self._reshape(before, product, -1, groups * span))
+        found = self._cut(before, self._reshape(before, product, -1, groups * span))
         width = build.constant(f"i{self._cols}", np.array([self._cols], np.int64))
         shape = build.op(before, "Concat", [build.op(before, "Shape", [ids]), width], axis=0)
-        return build.op(before, "Reshape", [rows, shape])
+        return build.op(before, "Reshape", [found, shape])
 
     def int8_rows(self, before: ir.Node) -> tuple[ir.Value, ir.Value]:
         """int8 codes [in, out] and one float32 scale per output channel; folded at load."""
