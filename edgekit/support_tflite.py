@@ -68,14 +68,6 @@ def padded(weights: Grid) -> bool:
     return weights.bits != container(weights.bits, weights.grain == "group")
 
 
-def _padded_reason(recipe: Recipe) -> str:
-    weights = recipe.weights
-    if not isinstance(weights, Grid) or not padded(weights):
-        return ""
-    held = container(weights.bits, weights.grain == "group")
-    return f"its matrices would take as many bytes as at {held} bits"
-
-
 def recipe_notes(recipe: Recipe) -> list[str]:
     """What a user should know before any file is made."""
     notes = []
@@ -95,10 +87,14 @@ def file_notes(recipe: Recipe, tensors: Iterable[TensorRecord]) -> list[str]:
       tensors: what the audit found.
     """
     weights = recipe.weights
-    if not isinstance(weights, Grid) or weights == Grid(8, "channel"):
-        return []
     found = list(tensors)
     notes = []
+    for t in (t for t in found if t.role == "tied"):
+        if isinstance(recipe.embeddings, Grid) and t.dtype != TYPES.get(recipe.embeddings.bits):
+            name = f"{recipe.embeddings.bits}-bit codes of {t.parameter}"
+            notes.append(f"{name} lie in {t.dtype.upper()}: it is multiplied, not only looked up")
+    if not isinstance(weights, Grid) or weights == Grid(8, "channel"):
+        return notes
     kernels = sum(t.role == "kernel" for t in found)
     if kernels:
         notes.append(f"{kernels} weights besides matrices and tables are stored in 8 bits")

@@ -92,6 +92,13 @@ def test_other_weights_than_the_recipe_says_are_told() -> None:
     assert "1 matrices whose rows are no whole bytes" in told
 
 
+def test_a_tied_table_that_does_not_shrink_is_told() -> None:
+    tied = TensorRecord("words", "tied", (8, 96), "int4", 3, 0, group=96)
+    [note] = support_tflite.file_notes(Recipe.parse("w4c_a8+e3c"), [tied])
+    assert "3-bit codes of words lie in INT4" in note
+    assert support_tflite.file_notes(Recipe.parse("w4c_a8+e4c"), [tied]) == []
+
+
 def test_the_table_names_every_kind_of_recipe() -> None:
     names = [row.recipe for row in supported("tflite")]
     assert names[:4] == ["fp32", "fp16", "w8c_a8", "w4c_a8"]
