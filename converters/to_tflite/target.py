@@ -16,8 +16,8 @@ from edgekit.converters.to_tflite.write import write_graph
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session
-from edgekit.tflite_formats import as_bfloat16
 from edgekit.support_tflite import recipe_notes
+from edgekit.tflite_formats import as_bfloat16
 
 
 class TfliteTarget:
