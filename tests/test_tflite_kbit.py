@@ -17,7 +17,7 @@ from edgekit.manifest import FileEntry, Manifest
 from edgekit.parity.golden import Golden
 from edgekit.parity.worker import run_file
 from tests.test_mutants import rehash
-from tests.tiny import save_model
+from tests.tiny import save_classifier, save_model
 
 pytestmark = pytest.mark.heavy
 
@@ -233,3 +233,20 @@ def test_a_file_that_claims_another_recipe_is_found(
     [found] = edgekit.validate(folder).files
     # a matrix of 32 inputs is one block as well as one row
     assert any("the recipe says" in p for p in found.problems)
+
+
+def test_an_edit_in_one_signature_leaves_the_others_alone(tmp_path: Path) -> None:
+    """Equal vectors are written once, and what is parsed are views of the file's bytes."""
+    from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
+
+    folder = save_classifier(tmp_path / "model")
+    edgekit.export(folder, tmp_path / "out", targets=["tflite"], recipes=["fp32"],
+                   buckets=(16, 24, 48))  # fmt: skip
+    again = tmp_path / "again.tflite"
+    again.write_bytes(pack_model(parse(tmp_path / "out" / "model.fp32.tflite")))
+    buffers = Flatbuffer(parse(again))
+    first, *others = buffers.model.subgraphs
+    before = [[[int(i) for i in o.inputs] for o in graph.operators] for graph in others]
+    for operator in first.operators:
+        operator.inputs[0] = 0
+    assert before == [[[int(i) for i in o.inputs] for o in graph.operators] for graph in others]

@@ -17,6 +17,13 @@ class Flatbuffer:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.schema = schema()
+        # what was parsed are views of the file's bytes, and equal vectors are written once: an edit
+        # in one signature would change the others
+        for graph in model.subgraphs:
+            for operator in graph.operators:
+                operator.inputs, operator.outputs = (
+                    np.array(numbers) for numbers in (operator.inputs, operator.outputs)
+                )
         self._constants: dict[tuple[bytes, str], int] = {}
         self._op_names = {
             v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)
