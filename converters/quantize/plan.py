@@ -49,6 +49,7 @@ def make_plan(
         "tflite" grids are those of LiteRT's kernels.
     """
     formats: dict[str, FloatFormat | Grid] = {}
+    most = max((shapes[n][0] for n, r in roles.items() if r in ("table", "tied")), default=0)
     for name, role in roles.items():
         wanted: FloatFormat | Grid = "fp32"
         if role == "table":
@@ -58,7 +59,7 @@ def make_plan(
         elif role == "tied":
             wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
         if target == "tflite" and isinstance(wanted, Grid):
-            wanted = stored_grid(wanted, role, shapes[name])
+            wanted = stored_grid(wanted, role, shapes[name], most)
         integer = role == "matrix" and recipe.int8_activations and target == "onnx"
         if isinstance(wanted, Grid) and integer:
             wanted = replace(wanted, max_pair_sum=PAIR_SUM)
