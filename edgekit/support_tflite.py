@@ -93,6 +93,10 @@ def file_notes(recipe: Recipe, tensors: Iterable[TensorRecord]) -> list[str]:
         if isinstance(recipe.embeddings, Grid) and t.dtype != TYPES.get(recipe.embeddings.bits):
             name = f"{recipe.embeddings.bits}-bit codes of {t.parameter}"
             notes.append(f"{name} lie in {t.dtype.upper()}: it is multiplied, not only looked up")
+    if isinstance(recipe.embeddings, Grid):
+        side = sum(t.role == "table" and t.bits > recipe.embeddings.bits for t in found)
+        if side:
+            notes.append(f"{side} tables of few rows (positions, types) are stored in 8 bits")
     if not isinstance(weights, Grid) or weights == Grid(8, "channel"):
         return notes
     kernels = sum(t.role == "kernel" for t in found)

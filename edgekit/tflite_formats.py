@@ -71,13 +71,28 @@ def table_width(cols: int, group: int) -> int:
     return -(-cols // span) * span
 
 
-def stored_grid(wanted: Grid, role: str, shape: Sequence[int]) -> Grid:
+def is_side_table(rows: int, most: int) -> bool:
+    """Whether a table has few rows beside the vocabulary's: positions, token types.
+
+    Every token reads one of them, so their errors add up where a word's are its own, and 8 bits for
+    them cost next to nothing: at 4 bits per row MiniLM's mean cosine is 0.9651 with them and 0.9812
+    without, for 0.026 MB.
+
+    Args:
+      rows: of the table.
+      most: rows of the model's largest table.
+    """
+    return rows * 8 <= most
+
+
+def stored_grid(wanted: Grid, role: str, shape: Sequence[int], most: int = 0) -> Grid:
     """The grid that a weight really gets.
 
     Args:
       wanted: what the recipe says of weights of this role ("tied" ones follow the tables).
       role: "matrix", "tied", "table" or "kernel".
       shape: of the parameter; the first axis has the rows.
+      most: rows of the model's largest table, see ``is_side_table``.
     Returns:
       ``wanted`` with the codes and the form of scales that the kernels read; where the shape does
       not allow it, the nearest: smaller blocks, one scale per row where a block is the row or none
@@ -85,7 +100,8 @@ def stored_grid(wanted: Grid, role: str, shape: Sequence[int]) -> Grid:
     """
     cols = int(np.prod(shape[1:]))
     if role == "table":
-        return _table_grid(wanted, cols)
+        side = is_side_table(shape[0], most)
+        return Grid(8, "channel") if side else _table_grid(wanted, cols)
     if role == "kernel":
         return Grid(8, "channel")
     grid = replace(wanted, codes="symmetric", scales="float32")

@@ -186,6 +186,14 @@ def test_every_weight_gets_a_grid_that_its_kernel_reads(
     assert stored_type(grid.bits, role) in ("int2", "int4", "int8")
 
 
+def test_tables_of_few_rows_keep_eight_bits() -> None:
+    wanted = Grid(4, "group", 32)
+    assert stored_grid(wanted, "table", (512, 384), 30522) == Grid(8, "channel")
+    assert stored_grid(wanted, "table", (2, 384), 30522) == Grid(8, "channel")
+    assert stored_grid(wanted, "table", (30522, 384), 30522).bits == 4
+    assert stored_grid(wanted, "table", (8192, 384), 30522).bits == 4
+
+
 @given(st.lists(st.floats(2**-24, 65000.0, width=32), min_size=1, max_size=30), st.booleans())
 def test_bfloat16_scales_are_numbers_of_both_formats(sizes: list[float], up: bool) -> None:
     wanted = np.array([sizes], np.float32)

@@ -103,7 +103,10 @@ def test_types_partitions_and_bits_are_as_the_recipe_says(
     problems = [p for p in entry.audit["problems"] if "w2" not in recipe or "noise" not in p]
     assert problems == []
     kinds = {k for k in entry.audit["tensor_types"] if not k.startswith("vector")}
-    assert kinds == {f"matrix:{types[0]}", f"table:{types[1]}"}
+    # token types have two rows, which every token reads
+    assert kinds == {f"matrix:{types[0]}", f"table:{types[1]}", "table:int8"}
+    assert entry.audit["tensor_types"]["table:int8"] == 1
+    assert "1 tables of few rows (positions, types) are stored in 8 bits" in entry.notes
     assert entry.audit["partitions"] == plain.audit["partitions"]
     assert ("not smaller" in " ".join(entry.notes)) == (recipe[:2] in ("w3", "w5"))
 

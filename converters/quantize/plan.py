@@ -51,6 +51,7 @@ def make_plan(
       target: "onnx" or "tflite": whose kernels will read it (``grid_for``, ``stored_grid``).
     """
     formats: dict[str, FloatFormat | Grid] = {}
+    most = max((shapes[n][0] for n, r in roles.items() if r in ("table", "tied")), default=0)
     for name, role in roles.items():
         wanted: FloatFormat | Grid = "fp32"
         if role == "table":
@@ -61,7 +62,7 @@ def make_plan(
             wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
         if isinstance(wanted, Grid):
             if target == "tflite":
-                wanted = stored_grid(wanted, role, shapes[name])
+                wanted = stored_grid(wanted, role, shapes[name], most)
             else:
                 integer = role in ("matrix", "tied") and recipe.int8_activations
                 wanted = grid_for(wanted, integer)

@@ -66,6 +66,7 @@ def audit_file(
     problems += [f"{name}: stored weights that the graph does not read"
                  for name in file.unused(tensors)]  # fmt: skip
     records = []
+    most = max((t.shape[0] for t in tensors if t.role in ("table", "tied")), default=0)
     for tensor in tensors:
         try:
             record = _inspect(file, tensor, sketches, recipe)
@@ -73,7 +74,7 @@ def audit_file(
             problems.append(f"{tensor.parameter}: {first_line(error)}")
             continue
         records.append(record)
-        problems += _judge(record, *expected_storage(recipe, tensor, file.target))
+        problems += _judge(record, *expected_storage(recipe, tensor, file.target, most))
     found = file.fingerprint(tensors)
     if fingerprint is not None and found != fingerprint:
         problems.append("graph: operators, attributes or small constants differ from the export's")
@@ -92,9 +93,16 @@ def audit_file(
     )
 
 
-def expected_storage(recipe: Recipe, tensor: StoredTensor, target: str) -> tuple[str, int | None]:
+def expected_storage(
+    recipe: Recipe, tensor: StoredTensor, target: str, most: int
+) -> tuple[str, int | None]:
     """The type in which the recipe wants that parameter stored, and the inputs per scale.
 
+    Args:
+      recipe: of the file.
+      tensor: the parameter.
+      target: of the file.
+      most: rows of the file's largest table.
     Returns:
       name of the type; inputs per scale, or None where the type says enough.
     """
@@ -104,7 +112,7 @@ def expected_storage(recipe: Recipe, tensor: StoredTensor, target: str) -> tuple
     if tensor.role == "tied" and isinstance(wanted, Grid):
         wanted = recipe.embeddings
     if isinstance(wanted, Grid) and target == "tflite":
-        grid = stored_grid(wanted, tensor.role, tensor.shape)
+        grid = stored_grid(wanted, tensor.role, tensor.shape, most)
         cols = int(np.prod(tensor.shape[1:]))
         blocks = grid.grain == "group"
         return stored_type(grid.bits, tensor.role, blocks), grid.span(cols)
