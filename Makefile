@@ -38,8 +38,9 @@ examples: $(STAMP)  ## fine-tune a classifier, export Trainer's folder, validate
 	HF_HUB_OFFLINE=1 $(BIN)/edgekit evaluate $(EXAMPLE)/out --data examples/tickets-test.tsv \
 		--reference $(EXAMPLE)/run
 
+# a worker per core and one thread in each; a file's tests share its fixtures, so they stay together
 test: $(STAMP) $(LIGHT_STAMP)  ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 fast: $(STAMP)  ## the tests that need no exporter, under a minute
 	$(BIN)/python -m pytest -m "not heavy"

@@ -16,6 +16,7 @@ import architectures
 import checks
 import click
 import conversion
+import kbit_quality
 import quality
 import speed
 import sst2
@@ -47,6 +48,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "conversion": lambda: _shown(conversion.show),
     "checks": lambda: _shown(checks.show),
     "recipes": _recipes,
+    "kbit": lambda: _shown(kbit_quality.show),
     "architectures": lambda: _shown(architectures.show),
 }
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from edgekit.converters.float_model import Target
 from edgekit.converters.pipeline import ExportResult, run_pipeline
+from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
 
 from edgekit.contract import Contract
-from edgekit.errors import MissingExtraError, UsageError
+from edgekit.errors import CasesError, MissingExtraError, UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
@@ -38,9 +39,11 @@ def export(
     max_length: int | None = None,
     buckets: Sequence[int] | None = None,
     cases: str | os.PathLike[str] | None = None,
+    calibration: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: Progress | None = None,
     base: str | os.PathLike[str] | None = None,
+    allow_padded: bool = False,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
@@ -53,9 +56,12 @@ def export(
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
       buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
       cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones.
+      calibration: TSV or JSONL file of texts that quantization below 8 bits may look at, in place
+        of the built-in ones; the more and the more varied the better. Labels are not read.
       force: replace an existing folder.
       progress: where stages are told.
       base: folder or hub id of an adapter's base; by default what its adapter_config.json names.
+      allow_padded: also make recipes whose codes lie in wider integers, which saves no bytes.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -67,9 +73,10 @@ def export(
     names = _check_targets(targets)
     for name in names:
         for recipe in parsed:
-            check_supported(recipe, name)
+            check_supported(recipe, name, allow_padded)
     lengths = _check_buckets(buckets, max_length)
     examples = None if cases is None else read_cases(Path(cases))
+    text = None if calibration is None else _calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
     under = None if base is None else str(base)
@@ -93,7 +100,7 @@ def export(
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [_target(name) for name in names]
         manifest, verdicts = run_pipeline(
-            checkpoint, chosen_targets, parsed, examples, staging, progress
+            checkpoint, chosen_targets, parsed, examples, staging, progress, text
         )
     return ExportResult(Path(out), manifest, verdicts)
 
@@ -156,6 +163,16 @@ def _load_source(
         from edgekit.converters.sources.transformers_folder import load_checkpoint
 
         return load_checkpoint(folder, _display_name(model, folder), task, max_length, base)
+
+
+def _calibration_text(path: Path) -> CalibrationText:
+    texts = [text for e in read_cases(path) for text in (e.text, e.text_pair) if text]
+    if not texts:
+        raise CasesError(
+            f"calibration file '{path}' holds no text.",
+            "leave --calibration out to use the built-in text.",
+        )
+    return CalibrationText(path.name, tuple(texts))
 
 
 def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:

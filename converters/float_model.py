@@ -68,6 +68,8 @@ class Target(Protocol):
     """One file format and its runtime."""
 
     name: str
+    #: int8 activations are rounded to a grid around zero, else from least to greatest
+    symmetric_activations: bool
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """Export in float32, once.

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgekit.converters.float_model import FloatModel, Target, WrittenFile
-from edgekit.converters.quantize.plan import apply_plan, make_plan
+import numpy as np
+import numpy.typing as npt
+from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
+from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
+from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.padding_check import check_padding
 
+from edgekit import support_tflite
 from edgekit._version import __version__
 from edgekit.audit import FileAudit, audit_file
-from edgekit.audit.sketch import make_sketch
+from edgekit.audit.audit import open_file
+from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.bench.run import bench_file, real_rows
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
 from edgekit.parity.golden import Golden, make_golden
@@ -36,6 +42,8 @@ from edgekit.tasks import Example, get_task
 CHECKED_LEVELS = ("avx2",)
 #: tokens at which the first latency is measured
 LATENCY_LENGTHS = (32, 128)
+#: share of the weights that are multiplied in float32 from which on it is said
+LEAST_SHARE = 0.01
 
 _PACKAGES = (
     "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
@@ -84,6 +92,7 @@ def run_pipeline(
     examples: Sequence[Example],
     folder: Path,
     progress: Progress,
+    calibration: CalibrationText | None = None,
 ) -> tuple[Manifest, tuple[FileVerdict, ...]]:
     """Write every file of an export into a folder, and the manifest last.
 
@@ -94,6 +103,7 @@ def run_pipeline(
       examples: the cases.
       folder: an empty folder.
       progress: where stages are told.
+      calibration: text for the methods that look at some; the built-in one when None.
     """
     contract = checkpoint.contract
     (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
@@ -109,6 +119,7 @@ def run_pipeline(
     if any(recipe.int8_activations for recipe in recipes):
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
+    text = calibration or CalibrationText.builtin()
     verdicts: list[FileVerdict] = []
     dropped: set[str] = set()
     # in the hidden folder, so that a rerun clears what a killed run leaves
@@ -118,11 +129,24 @@ def run_pipeline(
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
             for recipe in recipes:
+                made = quantized(
+                    checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
+                )
                 progress.stage(f"write {target.name} {recipe}")
-                written = _write(checkpoint, target, model, recipe, stats, folder)
-                for file in written:
+                written = _write(checkpoint, target, model, recipe, made.weights, folder)
+                for file in (_with_proofs(f, made.corrected, sketches) for f in written):
+                    golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
-                    verdicts.append(_verify(file, target, recipe, golden, checkpoint))
+                    verdict = _verify(file, target, recipe, golden, checkpoint)
+                    notes = _calibration_notes(made.calibration, text, examples)
+                    entry = replace(
+                        verdict.entry,
+                        calibration=made.calibration,
+                        notes=[*verdict.entry.notes, *notes],
+                    )
+                    verdicts.append(replace(verdict, entry=entry))
+    if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
+        golden.save(folder / GOLDEN_NAME)
     progress.done()
     manifest = Manifest(
         contract=contract,
@@ -137,21 +161,69 @@ def run_pipeline(
     return manifest, tuple(verdicts)
 
 
-def _write(
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What a recipe makes of a model on one target.
+
+    Attributes:
+      weights: of every parameter that the graph uses.
+      corrected: the biases that calibration changed, float32.
+      calibration: what it looked at, for the manifest; empty where it looked at nothing.
+    """
+
+    weights: Mapping[str, Weight]
+    corrected: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+
+def quantized(
     checkpoint: Checkpoint,
     target: Target,
     model: FloatModel,
     recipe: Recipe,
     stats: Mapping[str, InputStats],
-    folder: Path,
-) -> list[WrittenFile]:
+    text: CalibrationText,
+    progress: Progress,
+    scratch: Path,
+) -> Quantized:
+    """What a recipe makes of every parameter that a target's graph uses.
+
+    Args:
+      checkpoint, target, model, recipe: what, for which kernels, read by which graph, and how.
+      stats: of the matrices' inputs, for equalization.
+      text: for methods that look at some.
+      progress: where the calibration is told.
+      scratch: keeps the float path between the recipes of one export.
+    """
     roles: dict[str, str] = {}
     for graph in model.values():
         roles.update(graph.roles())
     shapes = {name: checkpoint.parameters[name].shape for name in roles}
     plan = make_plan(recipe, roles, shapes, target.name)
     matrices = {name for name, role in roles.items() if role == "matrix"}
-    weights = apply_plan(plan, checkpoint.parameters, stats, matrices)
+    factors = column_factors(plan, checkpoint.parameters, stats, matrices)
+    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
+
+    if not needs_calibration(plan, matrices):
+        return Quantized(apply_plan(plan, checkpoint.parameters, factors))
+    progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
+    symmetric = target.symmetric_activations if recipe.int8_activations else None
+    found = calibrate_plan(
+        checkpoint, plan, matrices, factors, text, symmetric, scratch / "float-path"
+    )
+    parameters = {**checkpoint.parameters, **found.biases}
+    weights = apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
+    return Quantized(weights, found.biases, {**text.to_json(), "tokens": found.tokens})
+
+
+def _write(
+    checkpoint: Checkpoint,
+    target: Target,
+    model: FloatModel,
+    recipe: Recipe,
+    weights: Mapping[str, Weight],
+    folder: Path,
+) -> list[WrittenFile]:
     source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
     metadata = {
         "edgekit": __version__,
@@ -161,6 +233,40 @@ def _write(
     }
     path = folder / f"model.{recipe}.{target.name}"
     return target.write(model, weights, path, metadata, recipe.int8_activations)
+
+
+def _calibration_notes(
+    calibration: Mapping[str, Any], text: CalibrationText, examples: Sequence[Example]
+) -> list[str]:
+    if not calibration:
+        return []
+    notes = [f"calibrated on {calibration['texts']} texts ({calibration['name']})"]
+    shared = text.shared_with(examples)
+    if shared:
+        notes.append(
+            f"{len(shared)} of its cases are calibration texts too: its parity on them proves less"
+        )
+    return notes
+
+
+def _with_proofs(
+    file: WrittenFile, corrected: Mapping[str, npt.NDArray[np.float32]], sketches: dict[str, Sketch]
+) -> WrittenFile:
+    """The file with what tells its weights from others that are as near to the source's.
+
+    Sketches of its own for the biases that calibration corrected, and digests of its codes.
+    """
+    stored = []
+    held = open_file(file.path)
+    for tensor in file.stored:
+        if tensor.digest is None and not tensor.dtype.startswith("float"):
+            tensor = replace(tensor, digest=held.contents(tensor).digest)
+        if tensor.parameter in corrected:
+            name = f"{tensor.parameter}@{file.path.name}"
+            sketches[name] = make_sketch(corrected[tensor.parameter])
+            tensor = replace(tensor, sketch=name)
+        stored.append(tensor)
+    return replace(file, stored=tuple(stored))
 
 
 def _verify(
@@ -253,8 +359,20 @@ def _level(
 
 def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
     notes = target.notes(recipe)
+    if target.name == "tflite":
+        notes += support_tflite.file_notes(recipe, audit.tensors)
     if audit.partitions and max(audit.partitions.values()) > 1:
         notes.append(f"XNNPACK runs it in {max(audit.partitions.values())} pieces")
+    kernels = [tensor for tensor in audit.tensors if tensor.role == "kernel"]
+    if kernels and recipe.int8_activations and target.name == "onnx":
+        sizes = [math.prod(tensor.shape) for tensor in kernels]
+        share = sum(sizes) / sum(math.prod(tensor.shape) for tensor in audit.tensors)
+        largest = kernels[sizes.index(max(sizes))].parameter
+        if share >= LEAST_SHARE:
+            notes.append(
+                f"{share:.0%} of its weights (the largest: {largest}) are stored in 8 bits but "
+                "unpacked at load and multiplied in float32: no integer speed there, float32 memory"
+            )
     return notes
 
 

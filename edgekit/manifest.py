@@ -40,6 +40,8 @@ class FileEntry:
       parity: metrics and gates at export (``FileParity.to_json``).
       cpu_levels: parity summary under weaker instruction sets, by level.
       latency: the first latency seen at export, milliseconds by length; orientation only.
+      calibration: the text that quantization looked at: ``name``, ``texts`` (how many), ``sha256``,
+        ``tokens``; empty for methods that need none.
       notes: what a user should know ("storage only", cut layers, ...).
     """
 
@@ -54,6 +56,7 @@ class FileEntry:
     parity: dict[str, Any]
     cpu_levels: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -187,7 +190,7 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
         raise ValueError(f"{where}: {error.message.rstrip('.')}") from error
     plain.integer(values["size_bytes"], f"{where}.size_bytes")
     values["effective_bits"] = plain.number(values["effective_bits"], f"{where}.effective_bits")
-    for name in ("audit", "parity", "cpu_levels", "latency"):
+    for name in ("audit", "parity", "cpu_levels", "latency", "calibration"):
         if name in values:
             values[name] = plain.mapping(values[name], f"{where}.{name}")
     for name in ("partitions", "outside"):

@@ -6,6 +6,16 @@ import sys
 import time
 from typing import TextIO
 
+#: an interrupt that was raised and may have been swallowed: foreign code has callbacks (garbage
+#: collection in jax) in which Python drops every exception. Stages raise it again.
+_pending: type[BaseException] | None = None
+
+
+def note_interrupt(kind: type[BaseException] | None) -> None:
+    """Remember an interrupt until the program has come to its end; None forgets it."""
+    global _pending
+    _pending = kind
+
 
 class Progress:
     """Tells stages as they end: ``[ 12.3 s] export onnx (8.1 s)``.
@@ -37,7 +47,13 @@ class Progress:
             self._write(f"\r{self._elapsed()} {name} ...")
 
     def done(self) -> None:
-        """End the current stage."""
+        """End the current stage.
+
+        Raises:
+          the interrupt that came meanwhile and was swallowed, if there was one.
+        """
+        if _pending is not None:
+            raise _pending
         if self._current is not None:
             took = time.monotonic() - self._stage_start
             start = "\r\x1b[K" if self._stream is not None and self._stream.isatty() else ""

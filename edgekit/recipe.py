@@ -25,7 +25,7 @@ from edgekit.errors import RecipeSyntaxError
 Grain = Literal["channel", "tensor", "group"]
 FloatFormat = Literal["fp32", "fp16"]
 Codes = Literal["symmetric", "full", "signed"]
-ScaleFormat = Literal["float32", "float16", "int8"]
+ScaleFormat = Literal["float32", "float16", "bfloat16", "int8"]
 
 MIN_BITS, MAX_BITS = 2, 8
 
@@ -57,7 +57,8 @@ class Grid:
         "full": all, scales > 0; "signed": all, and a scale may be negative, so that the extra
         code serves the longer tail (onnxruntime's kernels allow it). Asymmetric grids use all.
       scales: how a scale is stored, and so what it is rounded to before codes are made: "int8" is
-        a signed 8-bit code times one float16 per row.
+        a signed 8-bit code times one float16 per row; "bfloat16" a number that float16 and
+        bfloat16 both hold (XNNPACK turns float16 block scales into bfloat16).
     """
 
     bits: int
@@ -81,7 +82,7 @@ class Grid:
 
     def bits_per_weight(self, cols: int) -> float:
         """Stored bits of codes, scales and zero points, per weight of a row of ``cols`` inputs."""
-        each = {"float32": 32, "float16": 16, "int8": 8}[self.scales]
+        each = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8}[self.scales]
         each += self.bits if self.asymmetric else 0
         per_row = -(-cols // self.span(cols)) * each + (16 if self.scales == "int8" else 0)
         return self.bits + per_row / max(1, cols)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit import support_onnx
+from edgekit import support_onnx, support_tflite
 from edgekit.errors import UnsupportedError
-from edgekit.recipe import Grid, Recipe
+from edgekit.recipe import Recipe
 
 TARGETS = ("onnx", "tflite")
-#: methods that need no text
-DATA_FREE = ("hqq", "mse", "rtn")
+#: as recipes name them behind the @; the converters' registry has the same (a test holds that)
+METHODS = ("absmax", "gptq", "hqq", "mse", "rtn", "two-sided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,7 @@ _ROWS = (
     Support("w8c_a8", "onnx", "int8 rows, float32 scales", "MatMulIntegerToFloat (MLAS)",
             "2.4-2.7x; AVX2 1.5-1.8x", "one activation scale per token; cannot saturate 16 bits"),
     *(Support(recipe, "onnx", *rest) for recipe, *rest in support_onnx.rows()),
-    Support("fp32", "tflite", "float32", "FULLY_CONNECTED (XNNPACK)", "1x"),
-    Support("fp16", "tflite", "float16 behind DEQUANTIZE", "as fp32: unpacked at load", "1x",
-            "storage only; more memory than fp32"),
-    Support("w8c_a8", "tflite", "int8 rows, float32 scales", "FULLY_CONNECTED qd8-qc8w (XNNPACK)",
-            "4.3-5.4x; AVX2 1.2-1.6x", "activations per token, asymmetric"),
+    *(Support(name, "tflite", *rest) for name, *rest in support_tflite.rows()),
 )  # fmt: skip
 
 
@@ -54,16 +50,19 @@ def supported(target: str | None = None) -> list[Support]:
     return [row for row in _ROWS if target is None or row.target == target]
 
 
-def check_supported(recipe: Recipe, target: str) -> None:
+def check_supported(recipe: Recipe, target: str, allow_padded: bool = False) -> None:
     """Refuse a recipe that the target's writer does not make.
 
+    Args:
+      recipe: asked for.
+      target: "onnx" or "tflite".
+      allow_padded: codes may lie in wider integers, which saves no bytes.
     Raises:
       UnsupportedError: with the nearest recipe that runs.
     """
-    if recipe.method not in (None, *DATA_FREE):
+    if recipe.method not in (None, *METHODS):
         raise UnsupportedError(
-            f"quantization method '{recipe.method}' is not made in this version.",
-            f"known: {', '.join(DATA_FREE)}.",
+            f"quantization method '{recipe.method}' is not known.", f"known: {', '.join(METHODS)}."
         )
     if target == "onnx":
         refused = support_onnx.refusal(recipe)
@@ -74,14 +73,4 @@ def check_supported(recipe: Recipe, target: str) -> None:
             f"recipe '{recipe}' is not made for onnx: {reason}.",
             f"the nearest that runs is {nearest}; see `edgekit recipes`.",
         )
-    eight_per_row = Grid(8, "channel")
-    weights_fine = recipe.weights in ("fp32", "fp16") or (
-        recipe.weights == eight_per_row and recipe.int8_activations
-    )
-    if weights_fine and recipe.embeddings in ("fp32", "fp16", eight_per_row):
-        return
-    names = ", ".join(row.recipe for row in supported(target))
-    raise UnsupportedError(
-        f"recipe '{recipe}' is not made for {target} in this version.",
-        f"the nearest that runs is w8c_a8; {target} has {names}.",
-    )
+    support_tflite.check_recipe(recipe, allow_padded)

@@ -198,6 +198,8 @@ def test_batches_hold_equal_lengths_and_every_row() -> None:
     assert [b["input_ids"].shape for b in batches] == [(2, 3), (1, 4), (2, 5)]
     with pytest.raises(CasesError, match="empty"):
         batches_of([])
+    with pytest.raises(CasesError, match="empty"):
+        calibrate(Model(), [], {"head.weight": GRID}, get_method("rtn"))
 
 
 def test_builtin_texts_their_hash_and_what_cases_share_with_them() -> None:
@@ -229,8 +231,9 @@ def test_no_lane_is_left_when_the_module_fails() -> None:
     module = Breaks().eval()
     grids = {"blocks.0.up.weight": GRID}
     # the lanes only run as far as they must: nothing after the last layer is computed
-    calibrate(module, text(), grids, get_method("gptq"), guided=False)
+    calibrate(module, text(), grids, get_method("two-sided"), guided=False)
     assert threading.active_count() == threads
+    Breaks.calls = 0
     with pytest.raises(ValueError, match="broken"):
-        calibrate(module, text(), grids, get_method("gptq"), guided=True)
+        calibrate(module, text(), grids, get_method("two-sided"), guided=True)
     assert threading.active_count() == threads

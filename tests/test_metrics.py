@@ -89,6 +89,16 @@ def test_only_clear_decisions_are_gated_at_int8() -> None:
         assert result.passed is passes
 
 
+def test_tokens_of_one_text_are_resampled_together() -> None:
+    """Twenty rows of one value each per example tell no more than twenty examples do."""
+    values = np.random.default_rng(3).normal(0, 1, 20)
+    alone = bootstrap(values)
+    repeated = bootstrap(np.repeat(values, 50), np.repeat(np.arange(20), 50))
+    assert (repeated.low, repeated.high) == pytest.approx((alone.low, alone.high))
+    independent = bootstrap(np.repeat(values, 50))
+    assert independent.high - independent.low < (alone.high - alone.low) / 3
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(InternalError):
         compare(REFERENCE, REFERENCE[:, :4])

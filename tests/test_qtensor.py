@@ -49,3 +49,22 @@ def test_dequantize_follows_its_definition() -> None:
 def test_contradicting_shapes_are_a_bug() -> None:
     with pytest.raises(InternalError):
         QuantizedTensor(np.zeros((2, 4), np.int8), np.ones((2, 1), np.float32), 8, 2)
+
+
+def test_eight_bit_scales_are_exactly_their_codes_times_the_row() -> None:
+    codes = np.ones((2, 5), np.int8)
+    scale_codes = np.array([[1, -127], [3, 100]], np.int8)
+    rows = np.array([0.013, 2.5], np.float16)
+    scales = scale_codes.astype(np.float32) * rows.astype(np.float32)[:, None]
+    tensor = QuantizedTensor(codes, scales, 4, 3, scale_codes=scale_codes, row_scales=rows)
+    np.testing.assert_array_equal(tensor.dequantize(), np.repeat(scales, [3, 2], axis=1))
+    assert tensor.stored_bits() == 10 * 4 + 4 * 8 + 2 * 16
+    assert QuantizedTensor(codes, scales, 4, 3).stored_bits(16) == 10 * 4 + 4 * 16
+    wrong = scales.copy()
+    wrong[0, 0] = np.nextafter(wrong[0, 0], np.float32(1))
+    with pytest.raises(InternalError, match="scale codes"):
+        QuantizedTensor(codes, wrong, 4, 3, scale_codes=scale_codes, row_scales=rows)
+    with pytest.raises(InternalError, match="row scales"):
+        QuantizedTensor(codes, scales, 4, 3, scale_codes=scale_codes)
+    with pytest.raises(InternalError, match="zero points"):
+        QuantizedTensor(codes, scales, 4, 3, zero_points=np.zeros((2, 1), np.int8))

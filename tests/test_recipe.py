@@ -63,3 +63,17 @@ def test_wrong_recipes_are_refused(name: str) -> None:
 )
 def test_kind_is_the_narrowest_grid(name: str, kind: str) -> None:
     assert Recipe.parse(name).kind == kind
+
+
+def test_a_grid_says_which_codes_it_uses_and_what_it_stores() -> None:
+    assert Grid(4, "channel").limits == (-7, 7)
+    assert Grid(4, "channel", codes="full").limits == (-8, 7)
+    assert Grid(2, "channel", codes="signed").limits == (-2, 1)
+    assert Grid(3, "channel", asymmetric=True).limits == (-4, 3)
+    assert Grid(4, "group", 16).span(384) == 16
+    assert Grid(4, "channel").span(384) == 384
+    grid = Grid(4, "group", 16, codes="signed", scales="int8")
+    assert grid.bits_per_weight(384) == pytest.approx(4 + 8 / 16 + 16 / 384)
+    # a last group that is not full needs a scale all the same
+    assert grid.bits_per_weight(172) == pytest.approx(4 + (11 * 8 + 16) / 172)
+    assert Grid(4, "group", 32, True, scales="float16").bits_per_weight(64) == 4 + 20 / 32

@@ -36,11 +36,12 @@ def real_texts(count: int = 200) -> list[str]:
 
 
 def questions() -> list[tuple[str, str]]:
-    """200 questions over contexts of one to four sentences, some beyond the maximum length."""
+    """200 questions over contexts of a few words to four sentences: some fit, most are too long."""
     texts = real_texts()
+    contexts = [" ".join(texts[i : i + i % 4]) for i in range(len(texts))]
     return [
-        (" ".join(text.split()[:5]) + "?", " ".join(texts[i : i + 1 + i % 4]))
-        for i, text in enumerate(texts)
+        (" ".join(text.split()[:2]) + "?", context or " ".join(text.split()[:5]))
+        for text, context in zip(texts, contexts, strict=True)
     ]
 
 
@@ -94,7 +95,7 @@ def test_float_decisions_on_200_real_texts_are_the_sources(
 
 
 def mask_a_word(text: str) -> str:
-    words = text.split()[:20]
+    words = text.split()[:5]
     words[len(words) // 2] = "[MASK]"
     return " ".join(words)
 
@@ -120,7 +121,7 @@ def test_tokens_equal_transformers_pipeline(
         if aggregation == "none":
             assert [m["index"] for m in mine] == [t["index"] for t in theirs]
         entities += len(mine)
-    assert entities > 100
+    assert entities > 50
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -172,7 +173,9 @@ def answer_by_hand(source: Path, question: str, context: str, longest: int) -> d
 
     tokenizer = AutoTokenizer.from_pretrained(source)
     model = AutoModelForQuestionAnswering.from_pretrained(source).eval()
-    windows = tokenizer(question, context, truncation="only_second", max_length=48, stride=24,
+    room = 48 - 3 - len(tokenizer(question, add_special_tokens=False)["input_ids"])
+    stride = min(24, room // 2)
+    windows = tokenizer(question, context, truncation="only_second", max_length=48, stride=stride,
                         return_overflowing_tokens=True, return_offsets_mapping=True,
                         return_token_type_ids=True)  # fmt: skip
     best: dict[str, Any] = {"score": -1.0}
@@ -182,8 +185,9 @@ def answer_by_hand(source: Path, question: str, context: str, longest: int) -> d
         with torch.no_grad():
             out = model(**{k: torch.tensor(v) for k, v in inputs.items()})
         inside = [i for i, s in enumerate(windows.sequence_ids(w)) if s == 1]
-        start = torch.softmax(out.start_logits[0, inside], 0)
-        end = torch.softmax(out.end_logits[0, inside], 0)
+        # the first token takes its share: it says that the answer is not in this window
+        start = torch.softmax(out.start_logits[0, [0, *inside]], 0)[1:]
+        end = torch.softmax(out.end_logits[0, [0, *inside]], 0)[1:]
         for a in range(len(inside)):
             for b in range(a, min(len(inside), a + longest)):
                 score = float(start[a] * end[b])
@@ -194,13 +198,24 @@ def answer_by_hand(source: Path, question: str, context: str, longest: int) -> d
     return {**best, "answer": context[best["start"] : best["end"]]}
 
 
+def test_long_questions_leave_smaller_windows_or_none(exported: dict[str, Path]) -> None:
+    model = edgekit.load(exported["question-answering"], target="onnx", recipe="fp32")
+    context = " ".join(real_texts(3))
+    for words in (1, 4, 8, 12, 60):
+        found = model.answer([("good " * words + "?", context)], top_k=3)[0]
+        assert all(f["answer"] == context[f["start"] : f["end"]] for f in found)
+        assert found or words == 60
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_answers_equal_an_exhaustive_search(
     target: str, sources: dict[str, Path], exported: dict[str, Path]
 ) -> None:
     model = edgekit.load(exported["question-answering"], target=target, recipe="fp32")
     asked = questions()[:24]
-    assert any(model.is_cut(asked)) and not all(model.is_cut(asked))
+    cut = model.is_cut(asked)
+    assert any(cut)
+    assert not all(cut)
     for (question, context), [mine] in zip(asked, model.answer(asked), strict=True):
         theirs = answer_by_hand(sources["question-answering"], question, context, 15)
         assert mine["score"] == pytest.approx(theirs["score"], rel=1e-4)
@@ -212,7 +227,7 @@ def test_an_impossible_question_may_have_no_answer(exported: dict[str, Path]) ->
     model = edgekit.load(exported["question-answering"], target="onnx", recipe="fp32")
     asked = questions()[:5]
     for forced, free in zip(
-        model.answer(asked), model.answer(asked, impossible=True, top_k=50), strict=True
+        model.answer(asked), model.answer(asked, impossible=True, top_k=10_000), strict=True
     ):
         empty = [f for f in free if f["answer"] == ""]
         assert len(empty) == 1

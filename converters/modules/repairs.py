@@ -95,13 +95,18 @@ def _unfold_by_slices(
 ) -> Tensor:
     """In place of ``torch.nn.functional.unfold`` over one axis: [b, c, n, 1] -> [b, c * k, n]."""
     batch, channels, length, _ = values.shape
+    count = kernel_size[0]
     padded = nn.functional.pad(values[..., 0], (padding[0], padding[0]))
-    windows = [padded[:, :, None, i : i + length] for i in range(kernel_size[0])]
-    while len(windows) > 1:  # the delegate joins no more than a few at once
-        windows = [
-            torch.cat(windows[i : i + JOINED], dim=2) for i in range(0, len(windows), JOINED)
-        ]
-    return windows[0].reshape(batch, channels * kernel_size[0], length)
+    windows = [padded[:, :, None, i : i + length] for i in range(count)]
+    windows += windows[-1:] * (-count % JOINED)
+    # joined in two steps along two axes: one long concatenation, and nested ones that the
+    # converter makes one of, are not taken by the delegate
+    triples = [
+        torch.cat(windows[i : i + JOINED], dim=2)[:, :, None]
+        for i in range(0, len(windows), JOINED)
+    ]
+    joined = torch.cat(triples, dim=2).reshape(batch, channels, len(windows), length)
+    return joined[:, :, :count].reshape(batch, channels * count, length)
 
 
 def _shifted_bias(

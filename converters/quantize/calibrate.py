@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from edgekit.converters.quantize.float_path import FloatPath, open_float_path
 from edgekit.converters.quantize.method import LayerStats, Method
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.output_metric import output_moments
+from edgekit.converters.quantize.texts import batches_of
 from edgekit.converters.quantize.walk import (
     Batch,
     Lane,
@@ -41,7 +43,7 @@ from edgekit.recipe import Grid
 Floats = npt.NDArray[np.float32]
 
 #: batches whose gradients tell what the outputs are worth: about this many tokens
-METRIC_TOKENS = 6000
+METRIC_TOKENS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Calibrated:
       tensors: weight's parameter name -> its codes.
       biases: bias' parameter name -> corrected values, for the biases that changed.
       errors: weight's parameter name -> relative output error: the mean square of the quantized
-        layer's error on its own inputs over the mean square of its float output (about the means).
+        layer's error on its own inputs over the mean square of its float output (about the means);
+        empty when no method looked at the text.
       tokens: calibration tokens seen.
       uncalibrated: weights that were asked for but that the module never multiplied by.
     """
@@ -94,29 +97,48 @@ def calibrate(
       CheckpointError: a matrix holds NaN.
       CasesError: there is no text.
     """
-    choose = method if not hasattr(method, "quantize") else lambda _: method
+    choose = _chooser(method)
+    if not batches:
+        batches_of([])  # says so
     course = find_course(module, batches[0], set(grids))
     walked = [name for stage in course.stages for name in stage.names]
     known = {*walked, *course.repeated}
     outputs: dict[str, Moment] = {}
-    if guided:
-        outputs = output_moments(module, _some(batches, METRIC_TOKENS), known, seed)
+    needs = {choose(name).needs for name in known}
+    if guided and "float path" in needs:
+        # not for layers that add to the residual stream: what they do is made up for downstream
+        inner = {name for s in course.stages if not s.adds for name in s.names}
+        outputs = output_moments(module, _some(batches, METRIC_TOKENS), inner, seed)
     quantized = copy.deepcopy(module)
     work = _Work(quantized, grids, choose, outputs)
+    missing = tuple(name for name in grids if name not in known)
+    if needs <= {"nothing"}:
+        for name in (*course.repeated, *walked):
+            work.quantize(name, None)
+        return Calibrated(work.tensors, {}, {}, 0, missing)
     for name, moment in _repeated_moments(module, batches, course.repeated).items():
         work.quantize(name, LayerStats(moment, outputs=outputs.get(name), tokens=0))
+    beside: Any = nullcontext()
+    if "float path" in needs:
+        beside = open_float_path(module, batches, course, cache)
     with (
-        open_float_path(module, batches, course, cache) as floats,
+        beside as floats,
         open_lanes(quantized, batches, course, False, activations) as lanes,
     ):
         for number, stage in enumerate(course.stages):
             work.run_stage(number, stage, floats, lanes)
             if told is not None:
                 told(number + 1, len(course.stages))
-        floats.finish()
+        if floats is not None:
+            floats.finish()
     tokens = sum(next(iter(batch.values())).size for batch in batches)
-    missing = tuple(name for name in grids if name not in known)
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
+
+
+def _chooser(method: Method | Callable[[str], Method]) -> Callable[[str], Method]:
+    if callable(method):
+        return method
+    return lambda _: method
 
 
 class _Work:
@@ -126,7 +148,7 @@ class _Work:
         self,
         quantized: Any,
         grids: Mapping[str, Grid],
-        choose: Callable[[str], Any],
+        choose: Callable[[str], Method],
         outputs: Mapping[str, Moment],
     ) -> None:
         self._parameters = dict(quantized.named_parameters())
@@ -136,19 +158,23 @@ class _Work:
         self.errors: dict[str, float] = {}
 
     def run_stage(
-        self, number: int, stage: Stage, floats: FloatPath, lanes: Sequence[Lane]
+        self, number: int, stage: Stage, floats: FloatPath | None, lanes: Sequence[Lane]
     ) -> None:
         sums = Accumulator()
         for index, lane in enumerate(lanes):
-            wanted = floats.payload(number, index)
+            wanted = None if floats is None else floats.payload(number, index)
             lane.advance()
             assert lane.given is not None
             x = _flat(lane.given)
-            if stage.adds:
+            if stage.adds and wanted is not None:
                 assert lane.stream is not None
                 wanted = wanted - _flat(lane.stream)
             sums.add(x, wanted)
         moment = sums.moment()
+        if floats is None:
+            for name in stage.names:
+                self.quantize(name, LayerStats(moment, tokens=sums.tokens))
+            return
         assert moment.mean is not None
         cross, mean = sums.cross()
         for name in stage.names:
@@ -156,14 +182,15 @@ class _Work:
             if stage.adds:  # y is what the layer should give: sum of the float path - residual
                 gap = cross - weight @ moment.matrix
                 bias = self._bias(name)
-                mean_gap = mean - weight @ moment.mean - (0 if bias is None else bias)
+                mean_gap = mean - weight @ moment.mean
+                mean_gap = mean_gap if bias is None else mean_gap - bias
             else:  # y is the float path's input
                 gap = weight @ (cross - moment.matrix)
                 mean_gap = weight @ (mean - moment.mean)
             stats = LayerStats(moment, gap, mean_gap, self._outputs.get(name), sums.tokens)
             self.quantize(name, stats)
 
-    def quantize(self, name: str, stats: LayerStats) -> None:
+    def quantize(self, name: str, stats: LayerStats | None) -> None:
         weight, bias = self._value(name), self._bias(name)
         tensor, corrected = self._choose(name).quantize(weight, bias, stats, self._grids[name])
         values = tensor.dequantize()
@@ -173,7 +200,8 @@ class _Work:
             if corrected is not None and corrected is not bias:
                 self.biases[_bias_name(name)] = corrected
                 self._parameters[_bias_name(name)].copy_(torch.from_numpy(corrected))
-        self.errors[name] = _relative_error(weight, values, stats.inputs.matrix)
+        if stats is not None:
+            self.errors[name] = _relative_error(weight, values, stats.inputs.matrix)
 
     def _value(self, name: str) -> Floats:
         value: Floats = self._parameters[name].detach().numpy().copy()

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 
 #: float16 holds no smaller and no larger positive numbers
 _F16_LEAST, _F16_MOST = 2.0**-24, 65504.0
+#: the largest number that float16 and bfloat16 both hold
+_BF16_MOST = 65280.0
 #: a scale this close above a stored value is that value: rounding up twice must change nothing
 _SAME = 1 - 1e-6
 _TINY = 1e-30
@@ -53,6 +55,21 @@ class Scales:
         scale, zero = self.spread(group, codes.shape[1])
         steps = codes.astype(np.float32)
         return scale * (steps if zero is None else steps - zero)
+
+    def with_rows(self, chosen: npt.NDArray[np.bool_], other: Scales) -> Scales:
+        """These scales, but the other's in the rows that are chosen (bool [out])."""
+
+        def merge(mine: Any, theirs: Any) -> Any:
+            if mine is None:
+                return None
+            return np.where(chosen.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
+
+        return Scales(
+            merge(self.values, other.values),
+            merge(self.zeros, other.zeros),
+            merge(self.codes, other.codes),
+            merge(self.row_scales, other.row_scales),
+        )
 
     @staticmethod
     def joined(parts: Sequence[Scales], order: npt.NDArray[np.intp]) -> Scales:
@@ -106,7 +123,7 @@ def store_scales(
 
     Args:
       scales: float [out, groups], of either sign.
-      form: float32, float16, or int8 codes times one float16 per row.
+      form: float32, float16, bfloat16 (within float16), or int8 codes times one float16 per row.
       zeros: passed through.
       up: never round a magnitude down, so that no weight is clipped that was not before.
     """
@@ -120,6 +137,8 @@ def store_scales(
     if form == "float16":
         half = _half(sizes, up)
         return Scales(signs * half.astype(np.float32), zeros)
+    if form == "bfloat16":
+        return Scales(signs * _brain(sizes, up), zeros)
     rows = _half(sizes.max(axis=1, initial=0.0) / 127, up)
     wide = rows.astype(np.float32)[:, None]
     steps = np.ceil(sizes / wide * np.float32(_SAME)) if up else np.rint(sizes / wide)
@@ -134,6 +153,23 @@ def _half(sizes: Floats, up: bool) -> npt.NDArray[np.float16]:
         short &= half < np.float16(_F16_MOST)
         half[short] = np.nextafter(half[short], np.float16(np.inf))
     return half
+
+
+def _brain(sizes: Floats, up: bool) -> Floats:
+    """The nearest numbers that float16 and bfloat16 both hold, as float32.
+
+    bfloat16 keeps 8 significant bits of float32's 24; rounded to those, a number is exact in
+    float16 from 2**-17 on, and below that float16 itself keeps fewer.
+    """
+    bits = np.clip(sizes, _F16_LEAST, _BF16_MOST).view(np.uint32)
+    even = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = (bits + np.uint32(0x7FFF) + even) & np.uint32(0xFFFF0000)
+    held = rounded.view(np.float32).astype(np.float16).astype(np.float32)
+    if up:
+        short = (held < sizes * np.float32(_SAME)) & (held < np.float32(_BF16_MOST))
+        step = np.maximum(np.exp2(np.floor(np.log2(held)) - 7), np.float32(_F16_LEAST))
+        held = np.where(short, held + step, held)
+    return np.asarray(held, np.float32)
 
 
 def nearest_codes(weight: Floats, scales: Scales, grid: Grid) -> npt.NDArray[np.int8]:

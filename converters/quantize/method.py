@@ -14,6 +14,10 @@ from edgekit.recipe import Grid
 
 Floats = npt.NDArray[np.float32]
 
+#: what a method must be given: nothing; moments of the layer's inputs (text and a torch module);
+#: or also what the float model does with the same text
+Needs = Literal["nothing", "inputs", "float path"]
+
 
 @dataclass(frozen=True, slots=True)
 class LayerStats:
@@ -47,8 +51,8 @@ class Method(Protocol):
         ...
 
     @property
-    def needs(self) -> Literal["nothing", "calibration"]:
-        """What it must be given: nothing, or statistics from text (and so a torch module)."""
+    def needs(self) -> Needs:
+        """What it must be given."""
         ...
 
     def quantize(

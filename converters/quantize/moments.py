@@ -72,6 +72,16 @@ class Moment:
             self.factors[share] = (order, np.ascontiguousarray(lower[::-1, ::-1], np.float32))
         return self.factors[share]
 
+    def conditional(self, share: float) -> Floats:
+        """What is left of each channel's mean square when those rounded later make up for it.
+
+        float32 [n]: the squared diagonal of R, in the channels' own order.
+        """
+        order, upper = self.factor(share)
+        left = np.empty(len(order), np.float32)
+        left[order] = upper.diagonal() ** 2
+        return left
+
     def feedback(self, share: float) -> tuple[Order, Floats]:
         """Order of rounding, and how much of each error is passed on to which later channel.
 

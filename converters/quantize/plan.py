@@ -14,6 +14,7 @@ from edgekit.converters.quantize.statistics import InputStats
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import FloatFormat, Grid, Recipe
+from edgekit.tflite_formats import stored_grid
 
 Floats = npt.NDArray[np.float32]
 #: (parameter, matrix [out, in], grid) -> codes, or None to leave it to a method without data
@@ -47,36 +48,37 @@ def make_plan(
       recipe: the recipe.
       roles: parameter -> "matrix", "table", "tied", "kernel" or "vector".
       shapes: parameter -> shape; the first axis has a scale each.
-      target: "onnx" or "tflite": see ``grid_for``.
+      target: "onnx" or "tflite": whose kernels will read it (``grid_for``, ``stored_grid``).
     """
     formats: dict[str, FloatFormat | Grid] = {}
     for name, role in roles.items():
         wanted: FloatFormat | Grid = "fp32"
-        if role in ("table", "tied"):
+        if role == "table":
             wanted = recipe.embeddings
         elif role in ("matrix", "kernel"):
             wanted = recipe.weights
+        elif role == "tied":
+            wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
         if isinstance(wanted, Grid):
-            integer = role in ("matrix", "tied") and recipe.int8_activations
-            wanted = grid_for(wanted, target, integer)
+            if target == "tflite":
+                wanted = stored_grid(wanted, role, shapes[name])
+            else:
+                integer = role in ("matrix", "tied") and recipe.int8_activations
+                wanted = grid_for(wanted, integer)
         formats[name] = wanted
     method = None if recipe.method is None else get_method(recipe.method).name
     return Plan(formats, method, recipe.int8_activations)
 
 
-def grid_for(grid: Grid, target: str, integer: bool) -> Grid:
-    """A recipe's grid with what a target's kernels allow.
+def grid_for(grid: Grid, integer: bool) -> Grid:
+    """A recipe's grid with what onnxruntime's kernels allow: negative scales, and small ones.
 
     Args:
       grid: as the recipe says.
-      target: onnxruntime takes negative scales, and folds small ones when a session loads; LiteRT
-        gets symmetric codes and float32 scales.
       integer: the matrix is multiplied by int8 activations: 8-bit codes with one scale per row are
         kept from saturating x86's 16-bit sums (those with scales per group are when they are
         folded, narrower ones cannot saturate).
     """
-    if target != "onnx":
-        return grid
     if grid.bits == 8 and grid.grain != "group":
         return replace(grid, max_pair_sum=PAIR_SUM) if integer else grid
     if grid.asymmetric:
@@ -84,11 +86,30 @@ def grid_for(grid: Grid, target: str, integer: bool) -> Grid:
     return replace(grid, codes="signed", scales="int8" if grid.grain == "group" else "float16")
 
 
-def apply_plan(
+def column_factors(
     plan: Plan,
     parameters: Mapping[str, Floats],
     stats: Mapping[str, InputStats],
     matrices: set[str],
+) -> dict[str, Floats]:
+    """The factors of ``equalize`` for a plan's matrices, float32 [in] by parameter.
+
+    Args:
+      plan: the decisions.
+      parameters: float32 arrays of the source.
+      stats: of the matrices' inputs; empty for sources that cannot be run.
+      matrices: the parameters that are multiplied (equalization is for them alone).
+    """
+    if not plan.equalized:
+        return {}
+    chosen = {n: f for n, f in plan.formats.items() if isinstance(f, Grid) and n in matrices}
+    return equalize({n: parameters[n] for n in chosen}, stats, chosen)
+
+
+def apply_plan(
+    plan: Plan,
+    parameters: Mapping[str, Floats],
+    factors: Mapping[str, Floats],
     quantizer: Quantizer | None = None,
 ) -> dict[str, Weight]:
     """Quantize.
@@ -96,18 +117,12 @@ def apply_plan(
     Args:
       plan: the decisions.
       parameters: float32 arrays of the source.
-      stats: of the matrices' inputs; empty for sources that cannot be run.
-      matrices: the parameters that are multiplied (equalization is for them alone).
+      factors: what ``column_factors`` gave.
       quantizer: asked first for each matrix, which is already multiplied by its column factors
         where it has some: whoever holds calibrated codes gives them here.
     Returns:
       parameter -> codes or array, for every parameter of the plan.
     """
-    grids = {n: f for n, f in plan.formats.items() if isinstance(f, Grid)}
-    factors = {}
-    if plan.equalized:
-        chosen = {n: g for n, g in grids.items() if n in matrices}
-        factors = equalize({n: parameters[n] for n in chosen}, stats, chosen)
     weights: dict[str, Weight] = {}
     for name, wanted in plan.formats.items():
         value = parameters[name]

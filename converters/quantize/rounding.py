@@ -50,7 +50,8 @@ def round_with_feedback(
             aim = pushed[j - start]
             aim += factor[j, start:j] @ errors[start:j]
             step = np.rint(aim * inverse[j])
-            np.clip(step, bounds[0][j], bounds[1][j], out=step)
+            np.maximum(step, bounds[0][j], out=step)
+            np.minimum(step, bounds[1][j], out=step)
             steps[j] = step
             # the error of the weight itself: how far the value lies from what was asked for
             errors[j] = aims[j] - step * scale[j]
@@ -80,7 +81,8 @@ def descend(
         for j in range(start, stop):
             pull = slope[j] if j == start else slope[j] + matrix[start:j, j] @ moved[: j - start]
             new = np.rint(steps[j] - pull * inverse[j] / curvature[j])
-            np.clip(new, bounds[0][j], bounds[1][j], out=new)
+            np.maximum(new, bounds[0][j], out=new)
+            np.minimum(new, bounds[1][j], out=new)
             moved[j - start] = (new - steps[j]) * scale[j]
             steps[j] = new
         slope[stop:] += matrix[stop:, start:stop] @ moved

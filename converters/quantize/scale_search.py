@@ -1,7 +1,8 @@
 """Scales by search: clip factors and signs, each refined by least squares.
 
-For every group, candidates S = factor * max|x| / steps are tried; each gives codes, a least-squares
-scale for those codes, and codes again; the least sum of importance * (weight - value)^2 wins.
+For every group, candidates S = factor * max|x| / steps are tried; each gives codes and a
+least-squares scale for those codes; the one that leaves the least sum of
+importance * (weight - value)^2 goes through a few more rounds of codes and scale.
 "Importance" is the mean square of each input (the diagonal of H), or 1. The idea of clipping by
 mean square error is older than any one paper; OMSE (Choukroun et al. 2019) is the usual reference.
 """
@@ -20,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 _STEPS = 16
 _DEEPEST = {2: 0.4, 3: 0.5}
 _DEEPEST_ELSE = 0.65
+#: further rounds of codes and least-squares scale, from the best candidate
+_POLISH = 3
 _TINY = np.float32(1e-30)
 
 
@@ -60,25 +63,33 @@ def _search(parts: Floats, grid: Grid, importance: Floats | None) -> tuple[Float
     peak = np.maximum(np.abs(parts).max(axis=2), _TINY)
     top = np.maximum(parts.max(axis=2), 0)
     bottom = np.minimum(parts.min(axis=2), 0)
+
+    def fit(scale: Floats, zero: Floats) -> tuple[Floats, Floats]:
+        """The least-squares scale of the codes that a scale gives, and the error it leaves."""
+        codes = _codes(parts, scale, zero, low, high)
+        along = np.einsum("ogi,ogi->og", weighted, codes)
+        np.multiply(codes, codes, out=codes)
+        power = np.einsum("ogi,gi->og", codes, counts)
+        refined = along / np.maximum(power, _TINY)
+        # codes that are all zero have no scale of their own
+        usable = np.abs(refined) > _TINY
+        return np.where(usable, refined, scale), energy - np.where(usable, along * refined, 0)
+
     best = np.full(peak.shape, np.inf, np.float32)
     best_scale, best_zero = peak / high, np.zeros_like(peak)
     deepest = _DEEPEST.get(grid.bits, _DEEPEST_ELSE)
     for factor in np.linspace(1.0, deepest, _STEPS, dtype=np.float32):
         for scale, zero in _candidates(grid, factor, peak, top, bottom, low, high):
-            codes = _codes(parts, scale, zero, low, high)
-            # the least-squares scale of these codes, where they are not all zero
-            power = np.einsum("ogi,gi,ogi->og", codes, counts, codes)
-            along = np.einsum("ogi,ogi->og", weighted, codes)
-            refined = np.where(power > 0, along / np.maximum(power, _TINY), scale)
-            scale = np.where(np.abs(refined) > _TINY, refined, scale)
-            codes = _codes(parts, scale, zero, low, high)
-            power = np.einsum("ogi,gi,ogi->og", codes, counts, codes)
-            along = np.einsum("ogi,ogi->og", weighted, codes)
-            error = energy - 2 * scale * along + scale * scale * power
+            refined, error = fit(scale, zero)
             better = error < best
             best = np.where(better, error, best)
-            best_scale = np.where(better, scale, best_scale)
+            best_scale = np.where(better, refined, best_scale)
             best_zero = np.where(better, zero, best_zero)
+    for _ in range(_POLISH):
+        refined, error = fit(best_scale, best_zero)
+        better = error < best
+        best = np.where(better, error, best)
+        best_scale = np.where(better, refined, best_scale)
     return best_scale, best_zero
 
 
@@ -105,6 +116,11 @@ def _codes(parts: Floats, scale: Floats, zero: Floats, low: np.float32, high: np
     """Codes minus zero points, float32."""
     codes = np.asarray(parts * (1 / scale)[..., None], np.float32)
     np.rint(codes, out=codes)
-    shift = np.asarray(zero[..., None], np.float32)
-    np.clip(codes, low - shift, high - shift, out=codes)
+    if zero.any():
+        shift = np.asarray(zero[..., None], np.float32)
+        np.maximum(codes, low - shift, out=codes)
+        np.minimum(codes, high - shift, out=codes)
+    else:
+        np.maximum(codes, low, out=codes)
+        np.minimum(codes, high, out=codes)
     return codes

@@ -5,24 +5,65 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import CasesError
 from edgekit.runtime.tokenizer import Ids
+from edgekit.tasks import Example
 
 _FILE = Path(__file__).parent / "text" / "calibration.jsonl"
+
+#: built-in texts that a default calibration reads: the file is in mixed order, so its first ones
+#: are of all kinds. More cost time in proportion and win little.
+DEFAULT_TEXTS = 1000
 
 #: tokens per batch at most: activations of a batch stay in the processor's caches
 _BATCH_TOKENS = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationText:
+    """The text that quantization may look at.
+
+    Attributes:
+      name: "built-in", or the user's file.
+      texts: in order; never labels.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+
+    @staticmethod
+    def builtin() -> CalibrationText:
+        """The sentences of twelve kinds that come with edgekit."""
+        return CalibrationText("built-in", builtin_texts(DEFAULT_TEXTS))
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        return {"name": self.name, "texts": len(self.texts), "sha256": texts_sha256(self.texts)}
+
+    def shared_with(self, examples: Sequence[Example]) -> list[str]:
+        """Texts that the cases hold too: a measurement on them proves less."""
+        return shared_texts(self.texts, [e.text for e in examples])
+
+
+def builtin_texts(count: int | None = None) -> tuple[str, ...]:
+    """The built-in calibration text: original sentences of many kinds, in mixed order.
+
+    Args:
+      count: the first so many (``DEFAULT_TEXTS`` is the usual number), or None for all.
+    """
+    return _all_texts()[:count]
+
+
 @cache
-def builtin_texts() -> tuple[str, ...]:
-    """The built-in calibration text: original sentences of many kinds, in mixed order."""
+def _all_texts() -> tuple[str, ...]:
     lines = _FILE.read_text(encoding="utf-8").splitlines()
     return tuple(json.loads(line)["text"] for line in lines)
 

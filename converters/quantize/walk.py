@@ -207,7 +207,7 @@ class _Gate:
         if self._pending is not None:
             raise InternalError("a layer's result was not added as on the first run")
         if self._rounding is not None:
-            args = (self._rounding(args[0]), *args[1:])
+            args = (self._rounding(args[0], self._names[id(args[1])]), *args[1:])
         number, stage = self._stages.get(self._names[id(args[1])], (-1, None))
         if stage is None:
             return func(*args, **kwargs)

@@ -10,7 +10,7 @@ from edgekit.converters.sources.sentence_transformers import EmbeddingHead
 from edgekit.converters.sources.tokenizer_files import pad_id
 
 from edgekit.contract import Contract, TensorSpec
-from edgekit.errors import UnsupportedError
+from edgekit.errors import CheckpointError, UnsupportedError
 from edgekit.tasks import get_task
 
 #: beyond this a tokenizer's ``model_max_length`` means "not set" (transformers writes 1e30)
@@ -42,6 +42,7 @@ def build_contract(
       max_length: the effective length in tokens.
     Raises:
       UnsupportedError: a masked language model whose tokenizer has no mask token.
+      CheckpointError: labels that are not numbered from 0 on, or two of one name.
     """
     config = model.config
     names = ["input_ids", "attention_mask"]
@@ -101,10 +102,27 @@ def _classification(config: Any) -> dict[str, Any]:
     problem = kinds.get(config.problem_type or "", "")
     if not problem:
         problem = "regression" if config.num_labels == 1 else "single_label"
-    return {"labels": _labels(config), "problem_type": problem}
+    labels = _labels(config)
+    twice = next((name for i, name in enumerate(labels) if name in labels[:i]), None)
+    if twice is not None:
+        # results are told by name, and a file that swapped the two could not be found out
+        raise CheckpointError(
+            f"id2label in config.json gives the name {twice!r} to more than one label.",
+            "give every label a name of its own there.",
+        )
+    return {"labels": labels, "problem_type": problem}
 
 
 def _labels(config: Any) -> tuple[str, ...]:
+    """Names by output index; in token classification several outputs may share one."""
+    missing = next((i for i in range(config.num_labels) if i not in config.id2label), None)
+    if missing is not None:
+        known = ", ".join(str(i) for i in sorted(config.id2label)[:12])
+        raise CheckpointError(
+            f"id2label in config.json names {config.num_labels} labels, but none is number "
+            f"{missing} (found {known}).",
+            "number the labels there from 0 without gaps, in the order of the model's outputs.",
+        )
     return tuple(str(config.id2label[i]) for i in range(config.num_labels))
 
 

@@ -1,8 +1,8 @@
 """k-bit codes and small scales as constants, and the stock operators that unpack them.
 
 What hangs on constants alone is computed once, when a session loads the file (onnxruntime's
-constant folding); what hangs on ids is computed for the looked-up rows alone. The arithmetic is that
-of ``edgekit.planes`` and ``edgekit.folding``, operator by operator.
+constant folding); what hangs on ids is computed for the looked-up rows alone. The arithmetic is
+that of ``edgekit.planes`` and ``edgekit.folding``, operator by operator.
 """
 
 from __future__ import annotations

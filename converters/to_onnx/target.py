@@ -22,6 +22,7 @@ class OnnxTarget:
     """Dynamic batch and length, opset 18, contrib operators."""
 
     name = "onnx"
+    symmetric_activations = True
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""

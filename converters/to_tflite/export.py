@@ -226,4 +226,7 @@ def _role(buffers: Flatbuffer, buffer: int) -> Role:
         return "vector"  # a few taps for each channel
     if kinds <= {("FULLY_CONNECTED", 1)} and len(shape) == 2:
         return "matrix"
-    return "table" if kinds <= {("EMBEDDING_LOOKUP", 1)} else "kernel"
+    if kinds <= {("EMBEDDING_LOOKUP", 1)}:
+        return "table"
+    tied = kinds <= {("FULLY_CONNECTED", 1), ("EMBEDDING_LOOKUP", 1)} and len(shape) == 2
+    return "tied" if tied else "kernel"

@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.audit.tflite_file import METADATA_KEY, schema
-from edgekit.errors import InternalError
-from edgekit.qtensor import QuantizedTensor, pack
 
 
 class Flatbuffer:
@@ -19,6 +17,7 @@ class Flatbuffer:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.schema = schema()
+        self._constants: dict[tuple[bytes, str], int] = {}
         self._op_names = {
             v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)
         }
@@ -100,26 +99,28 @@ class Flatbuffer:
         place = next(i for i, o in enumerate(graph.operators) if o is before)
         graph.operators.insert(place, operator)
 
-    def set_codes(self, buffer: int, tensor: QuantizedTensor, factor: float) -> None:
-        """Store codes in a buffer and give every tensor that reads it the type and scales.
+    def constant(self, graph: Any, shape: list[int], dtype: str, data: bytes) -> int:
+        """A constant tensor's index; each subgraph has it once, all share its bytes."""
+        key = data, dtype
+        if key not in self._constants:
+            self._constants[key] = self.add_buffer(data)
+        buffer = self._constants[key]
+        for index, tensor in enumerate(graph.tensors):
+            if tensor.buffer == buffer and [int(n) for n in tensor.shape] == shape:
+                return index
+        return self.add_tensor(graph, shape, dtype, buffer)
 
-        Source: TFLite's quantization specification: symmetric per-axis int8, zero points 0.
-        """
-        if tensor.bits not in (4, 8) or tensor.scales.shape[1] != 1:
-            raise InternalError(f"{tensor.bits} bits, {tensor.scales.shape[1]} scales per row")
-        self.set_data(buffer, pack(tensor.codes, tensor.bits))
-        parameters = self._per_row(tensor.scales[:, 0] * np.float32(factor))
-        for graph, index in self.tensors_of(buffer):
-            found = graph.tensors[index]
-            found.type = getattr(self.schema.TensorType, {8: "INT8", 4: "INT4"}[tensor.bits])
-            found.quantization = parameters
-
-    def _per_row(self, scales: npt.NDArray[np.float32]) -> Any:
+    def per_row(self, scales: npt.NDArray[np.float32]) -> Any:
+        """Symmetric quantization parameters with a scale for each row."""
         parameters = _shared_parameters(self.schema)
         parameters.scale = scales
         parameters.zeroPoint = np.zeros(len(scales), np.int64)
         parameters.quantizedDimension = 0
         return parameters
+
+    def per_tensor(self, scale: float) -> Any:
+        """Symmetric quantization parameters with one scale."""
+        return self.per_row(np.array([scale], np.float32))
 
     def set_metadata(self, text: str) -> None:
         """Our own entry in the file's metadata."""

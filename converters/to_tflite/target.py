@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ from edgekit.converters.to_tflite.write import write_graph
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.runtime.session import Session, open_session
+from edgekit.tflite_formats import as_bfloat16
+from edgekit.support_tflite import recipe_notes
 
 
 class TfliteTarget:
     """One signature per bucket, weights shared, inner names stripped."""
 
     name = "tflite"
+    symmetric_activations = False
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
@@ -39,8 +43,13 @@ class TfliteTarget:
         return [WrittenFile(path, stored, model["main"].derived)]
 
     def effective(self, tensor: QuantizedTensor) -> npt.NDArray[np.float32]:
-        """Codes times float32 scales: the kernel changes nothing."""
-        return tensor.dequantize()
+        """Of a matrix: codes times float32 scales, or times block scales as XNNPACK rounds them."""
+        if tensor.group >= tensor.shape[1]:
+            return tensor.dequantize()
+        held = tensor.scales.astype(np.float16).astype(np.float32)
+        return replace(
+            tensor, scales=as_bfloat16(held), scale_codes=None, row_scales=None
+        ).dequantize()
 
     def open(self, path: Path, threads: int) -> Session:
         """See ``Target.open``."""
@@ -50,4 +59,4 @@ class TfliteTarget:
         """See ``Target.notes``."""
         if recipe.kind == "fp16":
             return ["float16 is storage only: more memory than float32 at run time"]
-        return []
+        return recipe_notes(recipe)

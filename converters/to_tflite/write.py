@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from edgekit.converters.bindings import Binding
 from edgekit.converters.float_model import FloatGraph, Weight
+from edgekit.converters.to_tflite.codes import set_matrix
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
+from edgekit.converters.to_tflite.table_codes import set_table
 
 from edgekit.audit.records import StoredTensor
 from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor
+from edgekit.tflite_formats import stored_type
 
 
 def write_graph(
@@ -48,11 +52,13 @@ def _place(
     if isinstance(weight, QuantizedTensor):
         if binding.transform.layout == "transpose":
             raise InternalError(f"{binding.parameter} lies transposed in the graph")
-        buffers.set_codes(buffer, _held_rows(binding, weight), binding.transform.factor)
-        where = {"values": buffer}
+        held = _held_rows(binding, weight)
+        store = set_table if binding.role == "table" else set_matrix
+        where = store(buffers, buffer, held, binding.transform.factor)
         if weight.input_multiplier is not None:
             where["multiplier"] = multipliers.insert(buffer, weight.input_multiplier)
-        return stored({8: "int8", 4: "int4"}[weight.bits], weight.bits, where, weight.group)
+        name = stored_type(weight.bits, binding.role, "scales" in where)
+        return stored(name, weight.bits, where, weight.group)
     array = binding.transform.apply(np.asarray(weight, np.float32)).astype(weight.dtype)
     buffers.set_data(buffer, np.ascontiguousarray(array).tobytes())
     if array.dtype == np.float16:
@@ -65,7 +71,7 @@ def _held_rows(binding: Binding, weight: QuantizedTensor) -> QuantizedTensor:
     if binding.transform.layout != "rows":
         return weight
     part = slice(binding.transform.start, binding.transform.stop)
-    return QuantizedTensor(weight.codes[part], weight.scales[part], weight.bits, weight.group)
+    return replace(weight, codes=weight.codes[part], scales=weight.scales[part])
 
 
 def _unpack_half(buffers: Flatbuffer, buffer: int) -> None:

@@ -21,6 +21,7 @@ from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import ArtifactError, first_line
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.session import target_of
+from edgekit.tflite_formats import stored_grid, stored_type
 
 
 def open_file(path: Path) -> OnnxFile | TfliteFile:
@@ -72,7 +73,7 @@ def audit_file(
             problems.append(f"{tensor.parameter}: {first_line(error)}")
             continue
         records.append(record)
-        problems += _judge(record, expected_dtype(recipe, tensor))
+        problems += _judge(record, *expected_storage(recipe, tensor, file.target))
     found = file.fingerprint(tensors)
     if fingerprint is not None and found != fingerprint:
         problems.append("graph: operators, attributes or small constants differ from the export's")
@@ -91,14 +92,26 @@ def audit_file(
     )
 
 
-def expected_dtype(recipe: Recipe, tensor: StoredTensor) -> str:
-    """The type in which the recipe wants that parameter stored."""
+def expected_storage(recipe: Recipe, tensor: StoredTensor, target: str) -> tuple[str, int | None]:
+    """The type in which the recipe wants that parameter stored, and the inputs per scale.
+
+    Returns:
+      name of the type; inputs per scale, or None where the type says enough.
+    """
     if tensor.role == "vector":
-        return "float32"
-    wanted = recipe.embeddings if tensor.role in ("table", "tied") else recipe.weights
+        return "float32", None
+    wanted = recipe.embeddings if tensor.role == "table" else recipe.weights
+    if tensor.role == "tied" and isinstance(wanted, Grid):
+        wanted = recipe.embeddings
+    if isinstance(wanted, Grid) and target == "tflite":
+        grid = stored_grid(wanted, tensor.role, tensor.shape)
+        cols = int(np.prod(tensor.shape[1:]))
+        blocks = grid.grain == "group"
+        return stored_type(grid.bits, tensor.role, blocks), grid.span(cols)
     if isinstance(wanted, Grid):
-        return tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
-    return {"fp32": "float32", "fp16": "float16"}[wanted]
+        expected = tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
+        return expected, None
+    return {"fp32": "float32", "fp16": "float16"}[wanted], None
 
 
 def _inspect(
@@ -112,11 +125,12 @@ def _inspect(
         raise ArtifactError("its codes or scales differ from those that were exported", "")
     rms = largest = apart_by = limit = None
     if sketches is not None:
-        if tensor.parameter not in sketches:
-            raise ArtifactError(f"no sketch of {tensor.parameter} in golden.npz", "")
-        apart = deviations(sketches[tensor.parameter], tensor, found)
+        name = tensor.sketch or tensor.parameter
+        if name not in sketches:
+            raise ArtifactError(f"no sketch of {name} in golden.npz", "")
+        apart = deviations(sketches[name], tensor, found)
         rms, largest = float(np.sqrt(np.mean(np.square(apart)))), float(apart.max(initial=0.0))
-        apart_by, luck = distance(sketches[tensor.parameter], tensor, found)
+        apart_by, luck = distance(sketches[name], tensor, found)
         if not is_plain_rounding(tensor, recipe):
             limit = LIMIT_DISTANCE[tensor.bits] * luck
     return TensorRecord(
@@ -128,6 +142,7 @@ def _inspect(
         stored_bits=found.stored_bits,
         deviation_rms=rms,
         deviation_max=largest,
+        group=found.group,
         distance=apart_by,
         distance_limit=limit,
     )
@@ -144,10 +159,14 @@ def is_plain_rounding(tensor: StoredTensor, recipe: Recipe) -> bool:
     return tensor.bits == 8 and recipe.method in (None, "rtn")
 
 
-def _judge(record: TensorRecord, expected: str) -> list[str]:
+def _judge(record: TensorRecord, expected: str, group: int | None) -> list[str]:
     problems = []
     if record.dtype != expected:
         problems.append(f"{record.parameter}: stored as {record.dtype}, the recipe says {expected}")
+    elif group is not None and record.group != group:
+        problems.append(
+            f"{record.parameter}: one scale per {record.group} inputs, the recipe says {group}"
+        )
     if record.distance is not None and record.distance_limit is not None:
         if not record.distance <= record.distance_limit:  # also true for NaN
             problems.append(

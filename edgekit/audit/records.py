@@ -54,8 +54,8 @@ class StoredTensor:
       parameter: its name in the source.
       shape: of the parameter.
       role: "matrix" (multiplied), "table" (looked up), "tied" (both, stored once), "vector" (bias,
-        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of two
-        axes or more (convolutions, tables that a norm reads), stored in few bits.
+        norm, the few taps of a depthwise convolution; stays float32), or "kernel": any other of
+        two axes or more (convolutions, tables that a norm reads), stored in few bits.
       transform: parameter -> constant.
       dtype: of the stored values: "float32", "float16", or "int2" to "int8" for codes.
       bits: per stored value.
@@ -63,7 +63,11 @@ class StoredTensor:
       where: names (ONNX) or buffer numbers (TFLite) of "values", "scales", "multiplier". ONNX files
         hold codes of less than 8 bits as "plane4", "plane2", "plane1" (``edgekit.planes``) or
         "nibbles", scales also as "scale_codes" and "row_scales", and "channel_scales" where codes
-        are folded to int8 rows (``edgekit.folding``).
+        are folded to int8 rows (``edgekit.folding``). A TFLite table of planes has "values" for the
+        highest bits, "plane2" and "plane1" for the next.
+      digest: of the values that were written, for codes; see ``weights_digest``.
+      sketch: name of the sketch in golden.npz when it is not the source's own: quantization
+        corrects biases, and the corrected ones are proven by a sketch made at export.
     """
 
     parameter: str
@@ -75,6 +79,7 @@ class StoredTensor:
     where: Mapping[str, str | int]
     group: int | None = None
     digest: str | None = None
+    sketch: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest; defaults are left out."""
@@ -99,7 +104,7 @@ class StoredTensor:
             raise plain.PlainDataError(f"{where}: where", places, "a place of its values")
         transform = Transform(**plain.mapping(values.get("transform", {}), where))
         _check_transform(transform, where)
-        group, digest = values.get("group"), values.get("digest")
+        group, digest, sketch = (values.get(key) for key in ("group", "digest", "sketch"))
         return StoredTensor(
             parameter=name,
             shape=tuple(
@@ -113,6 +118,7 @@ class StoredTensor:
             where=places,
             group=None if group is None else plain.integer(group, f"{where}: group", 1),
             digest=None if digest is None else plain.text(digest, f"{where}: digest"),
+            sketch=None if sketch is None else plain.text(sketch, f"{where}: sketch"),
         )
 
 
@@ -147,6 +153,7 @@ class Contents:
       stored_bits: values and their scales together.
       digest: of the weights with the exporter's factor in them (``weights_digest``); None where
         none is ever stated.
+      group: inputs per scale, None for floats.
     """
 
     values: npt.NDArray[np.float32]
@@ -154,6 +161,7 @@ class Contents:
     dtype: str
     stored_bits: int
     digest: str | None = None
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,8 @@ class TensorRecord:
     #: root mean square and largest over rows and columns; None without sketches
     deviation_rms: float | None = None
     deviation_max: float | None = None
+    #: inputs per scale as found in the file (TFLite), None for floats
+    group: int | None = None
     #: estimated distance of the weights from the source's, as a share of the source's
     distance: float | None = None
     #: the most that the distance may be; None where the deviations are judged instead

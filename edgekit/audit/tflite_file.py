@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgekit.audit.onnx_file import SMALL_BYTES, float_noise, without_empty_rows
+from edgekit.audit.onnx_file import SMALL_BYTES, float_noise
 from edgekit.audit.records import Contents, StoredTensor
+from edgekit.audit.tflite_codes import read_codes, scale_tensor
 from edgekit.errors import ArtifactError, MissingExtraError
-from edgekit.qtensor import unpack
 
 #: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
 #: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
@@ -56,7 +55,19 @@ def pack_model(model: Any) -> bytes:
     """A ``ModelT`` as the bytes of a .tflite file."""
     import flatbuffers
 
-    builder = flatbuffers.Builder(1 << 20)
+    class Builder(flatbuffers.Builder):  # type: ignore[misc]
+        """Writes equal vectors once: zero points of rows, shapes, the ends of operators."""
+
+        def CreateNumpyVector(self, vector: Any) -> int:  # noqa: N802 - the library's name
+            if vector.dtype == np.uint8:  # weights: those are shared by number already
+                return int(super().CreateNumpyVector(vector))
+            key = vector.dtype.str, vector.tobytes()
+            if key not in written:
+                written[key] = int(super().CreateNumpyVector(vector))
+            return written[key]
+
+    written: dict[tuple[str, bytes], int] = {}
+    builder = Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
@@ -134,7 +145,7 @@ class TfliteFile:
                 if tensor.buffer in weights:
                     add("weight", tensor.buffer)
                 else:
-                    digest.update(self._bytes(tensor.buffer))
+                    digest.update(self.buffer(tensor.buffer))
             for operator in graph.operators:
                 options = operator.builtinOptions
                 add(
@@ -154,41 +165,28 @@ class TfliteFile:
         Raises:
           ArtifactError: no signature uses the buffer, or two read it differently.
         """
-        views = self._views(int(tensor.where["values"]))
+        views = self.views(int(tensor.where["values"]))
         if not views:
             raise ArtifactError(f"no signature reads the weights of {tensor.parameter}.", "")
-        first = views[0]
-        for other in views[1:]:
-            same = other.type == first.type and np.array_equal(_scales(other), _scales(first))
-            if not same:
-                raise ArtifactError(f"signatures read {tensor.parameter} differently.", "")
+        first = views[0][1]
+        if any(other.type != first.type for _, other in views):
+            raise ArtifactError(f"signatures read {tensor.parameter} differently.", "")
         dtype = self._type_names[first.type]
-        data = self._bytes(first.buffer)
+        factor = np.float32(tensor.transform.factor)
+        if dtype.startswith("int"):
+            return read_codes(self, tensor)
+        data = self.buffer(first.buffer)
         count = int(np.prod([int(n) for n in first.shape]))
-        bits = count * {"float32": 32, "float16": 16, "int8": 8, "int4": 4, "int2": 2}[dtype]
+        bits = count * {"float32": 32, "float16": 16}[dtype]
         rows = tensor.shape[0]
         if tensor.transform.layout == "rows":
             rows = (tensor.transform.stop or rows) - tensor.transform.start
         shape = (1, count) if len(tensor.shape) < 2 else (rows, count // rows)
-        factor = np.float32(tensor.transform.factor)
-        if dtype in ("float32", "float16"):
-            values = np.frombuffer(data, dtype).astype(np.float32)
-            if tensor.transform.layout == "transpose":
-                values = values.reshape(shape[::-1]).T
-            values = values.reshape(shape) / factor
-            return Contents(values, float_noise(values, dtype), dtype, bits)
-        codes = unpack(data, {"int8": 8, "int4": 4, "int2": 2}[dtype], count).reshape(shape)
-        scales = without_empty_rows(_scales(first).reshape(-1, 1) / factor, codes)
-        bits += scales.size * 32
-        steps = np.abs(scales)
-        values = codes.astype(np.float32) * scales
-        if "multiplier" in tensor.where:
-            raw = self._bytes(int(tensor.where["multiplier"]))
-            multiplier = np.frombuffer(raw, np.float32).reshape(1, -1)
-            steps, values = steps * multiplier, values * multiplier
-            bits += multiplier.size * 32
-        noise = np.broadcast_to(steps / np.float32(np.sqrt(12)), values.shape)
-        return Contents(values, noise.astype(np.float32), dtype, bits)
+        values = np.frombuffer(data, dtype).astype(np.float32)
+        if tensor.transform.layout == "transpose":
+            values = values.reshape(shape[::-1]).T
+        values = values.reshape(shape) / factor
+        return Contents(values, float_noise(values, dtype), dtype, bits)
 
     def unlisted_floats(
         self, stored: list[StoredTensor], derived: Sequence[str | int] = ()
@@ -200,7 +198,7 @@ class TfliteFile:
         found = set()
         for graph in self.model.subgraphs:
             for tensor in graph.tensors:
-                size = len(self._bytes(tensor.buffer))
+                size = len(self.buffer(tensor.buffer))
                 if tensor.type in floats and size >= SMALL_BYTES and tensor.buffer not in known:
                     found.add(f"buffer {tensor.buffer}")
         return sorted(found)
@@ -210,6 +208,7 @@ class TfliteFile:
         read: list[set[int]] = []
         for graph in self.model.subgraphs:
             used = {int(i) for o in graph.operators for i in o.inputs if i >= 0}
+            used |= {n for i in used if (n := scale_tensor(graph.tensors[i])) is not None}
             read.append({graph.tensors[i].buffer for i in used})
         numbers = {int(n) for tensor in stored for n in tensor.where.values()}
         return [f"buffer {n}" for n in sorted(numbers) if not all(n in used for used in read)]
@@ -246,19 +245,24 @@ class TfliteFile:
             counts[name], outside[name] = _count_partitions(operators)
         return counts, outside
 
-    def _views(self, buffer: int) -> list[Any]:
-        return [t for g in self.model.subgraphs for t in g.tensors if t.buffer == buffer]
+    def views(self, number: int) -> list[tuple[Any, Any]]:
+        """Every (subgraph, tensor) that reads a buffer."""
+        return [(g, t) for g in self.model.subgraphs for t in g.tensors if t.buffer == number]
 
-    def _bytes(self, buffer: int) -> bytes:
-        data = self.model.buffers[buffer].data
+    def buffer(self, number: int) -> bytes:
+        """The bytes of a buffer, empty when it has none.
+
+        Raises:
+          ArtifactError: there is no such buffer.
+        """
+        if not 0 <= number < len(self.model.buffers):
+            raise ArtifactError(f"buffer {number} is missing.", "")
+        data = self.model.buffers[number].data
         return b"" if data is None else bytes(data)
 
-
-def _scales(tensor: Any) -> npt.NDArray[np.float32]:
-    quantization = tensor.quantization
-    if quantization is None or quantization.scale is None:
-        return np.ones(1, np.float32)
-    return np.asarray(quantization.scale, np.float32)
+    def type_name(self, tensor: Any) -> str:
+        """Element type of a tensor: "float32", "int4"."""
+        return self._type_names[tensor.type]
 
 
 def _names(enum: Any) -> dict[int, str]:

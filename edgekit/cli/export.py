@@ -13,13 +13,20 @@ from edgekit.cli.main import print_json
 @click.option("-o", "--out", required=True, metavar="DIR", help="Folder to appear, whole.")
 @click.option("--target", "targets", multiple=True, help="onnx or tflite; both when left out.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipe or preset; default: fast.")
-@click.option("--task", help="sentence-embedding or text-classification; default: found.")
+@click.option("--task", help="What the model is for; default: what the checkpoint says.")
 @click.option(
     "--max-length", type=click.IntRange(min=3), metavar="N", help="Tokens; longer text is cut."
 )
 @click.option("--buckets", metavar="32,64,128", help="Lengths of the TFLite signatures.")
 @options.base
 @options.cases
+@click.option(
+    "--calibration", metavar="FILE",
+    help="Texts that quantization below 8 bits may look at; default: built in.",
+)  # fmt: skip
+@click.option(
+    "--allow-padded", is_flag=True, help="Also store codes in wider integers, saving no bytes."
+)
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -33,6 +40,8 @@ def command(
     buckets: str | None,
     base: str | None,
     cases: str | None,
+    calibration: str | None,
+    allow_padded: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -62,6 +71,8 @@ def command(
         buckets=options.parse_lengths(buckets, "--buckets"),
         base=base,
         cases=cases,
+        calibration=calibration,
+        allow_padded=allow_padded,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )

@@ -15,6 +15,7 @@ import click
 
 from edgekit._version import __version__
 from edgekit.errors import EdgekitError, InternalError, MachineError, first_line, machine_error
+from edgekit.progress import note_interrupt
 
 #: command -> one line of help; the module edgekit.cli.<command> is imported when it is called
 COMMANDS = {
@@ -69,14 +70,25 @@ class Terminated(BaseException):
     """SIGTERM, raised so that temporary files are removed on the way out."""
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def _on_signal(number: int, frame: FrameType | None) -> NoReturn:
+    kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    note_interrupt(kind)
+    raise kind
+
+
+def _on_unraisable(found: sys.UnraisableHookArgs) -> None:
+    """An interrupt inside a callback is raised again by the next stage: nothing to be told yet."""
+    if not issubclass(found.exc_type, KeyboardInterrupt | Terminated):
+        sys.__unraisablehook__(found)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every way out has its exit code (see ``edgekit.errors``)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored: nohup
+        signal.signal(signal.SIGINT, _on_signal)
+    sys.unraisablehook = _on_unraisable
     sys.exit(run_command(arguments))
 
 
@@ -92,9 +104,11 @@ def run_command(arguments: list[str]) -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
+        note_interrupt(None)
         click.echo("interrupted; nothing was left half done.", err=True)
         return EXIT_INTERRUPTED
     except Terminated:
+        note_interrupt(None)
         click.echo("terminated; nothing was left half done.", err=True)
         return EXIT_TERMINATED
     except BrokenPipeError:

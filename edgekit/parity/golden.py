@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError, InternalError, first_line
+from edgekit.errors import ArtifactError, CasesError, InternalError, first_line
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
@@ -134,9 +134,18 @@ def make_golden(
     contract: Contract,
     sketches: Mapping[str, Sketch],
 ) -> Golden:
-    """Put together what ``Golden`` holds, with the source's decisions."""
+    """Put together what ``Golden`` holds, with the source's decisions.
+
+    Raises:
+      CasesError: nothing in the cases can be judged.
+    """
     task = get_task(contract.task)
     found = sum(row_counts(task, rows, contract))
+    if not found:
+        raise CasesError(
+            f"none of the {len(rows)} cases has a token that {contract.task} is judged on.",
+            "give texts with words.",
+        )
     if any(len(value) != found for value in outputs.values()):
         raise InternalError(f"{found} judged rows are expected of the source")
     decisions = task.decisions(outputs, rows, contract) or []

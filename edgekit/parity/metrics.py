@@ -40,16 +40,37 @@ def cosines(reference: Floats, candidate: Floats) -> npt.NDArray[np.float64]:
     return np.minimum(result, 1.0)
 
 
-def bootstrap(values: npt.NDArray[np.float64]) -> Interval:
-    """Mean and 95 % interval by resampling rows (percentile bootstrap, fixed seed)."""
+def bootstrap(
+    values: npt.NDArray[np.float64], owner: npt.NDArray[np.int64] | None = None
+) -> Interval:
+    """Mean and 95 % interval by resampling (percentile bootstrap, fixed seed).
+
+    Args:
+      values: one per row.
+      owner: the example that each row belongs to. Examples are resampled, with all their rows:
+        the tokens of one text are not independent of each other. Rows themselves when None.
+    """
+    if owner is None:
+        sums, counts = values, np.ones(len(values))
+    else:
+        _, places = np.unique(owner, return_inverse=True)
+        sums = np.bincount(places, weights=values).astype(np.float64)
+        counts = np.bincount(places).astype(np.float64)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    picks = rng.integers(0, len(values), (BOOTSTRAP_ROUNDS, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [0.025, 0.975])
+    picks = rng.integers(0, len(sums), (BOOTSTRAP_ROUNDS, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high), len(values))
 
 
-def compare(reference: Floats, candidate: Floats) -> dict[str, float]:
+def compare(
+    reference: Floats, candidate: Floats, owner: npt.NDArray[np.int64] | None = None
+) -> dict[str, float]:
     """All generic metrics of two float32 arrays [n, d].
+
+    Args:
+      reference, candidate: the same rows.
+      owner: the example of each row, for the interval; one row each when None.
 
     Returns:
       ``n``; ``max_abs``; ``max_abs_rel`` (over the larger of 1 and the reference's largest value);
@@ -71,7 +92,7 @@ def compare(reference: Floats, candidate: Floats) -> dict[str, float]:
     rms = float(np.sqrt(np.mean(np.square(error))))
     rms_rel = rms / signal if signal else (0.0 if rms == 0 else float("inf"))
     cos = cosines(reference, candidate)
-    mean = bootstrap(cos)
+    mean = bootstrap(cos, owner)
     return {
         "n": float(len(reference)),
         "max_abs": max_abs,

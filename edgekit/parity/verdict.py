@@ -110,7 +110,7 @@ def judge(
         want = {k: v[judged] for k, v in reference.items()}
         got = {k: v[judged] for k, v in outputs.items()}
         kept = [int(i) for i in np.flatnonzero(ran)]
-        values = compare(_joined(want), _joined(got)) | task.parity(
+        values = compare(_joined(want), _joined(got), owner[judged]) | task.parity(
             want,
             got,
             [rows[i] for i in kept],

@@ -30,6 +30,9 @@ BATCH = 8
 #: values of one output of a padded batch: 256 MB
 MOST_VALUES = 1 << 26
 
+#: seconds after which a run is given up: minutes are the most that was seen on large models
+PATIENCE = 3600
+
 _SIGKILL = 9
 _HINT = "hint: "
 
@@ -84,7 +87,15 @@ def run_file(
             encoding="utf-8",
         )
         command = [sys.executable, "-m", "edgekit.parity.worker", str(job), str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            raise WorkerDied(
+                f"the runtime did not finish within {PATIENCE} s.",
+                "run the file by hand: it may hang on this machine.",
+            ) from None
         _raise_for(done.returncode if done.returncode or out.is_file() else 70, done.stderr)
         with np.load(out, allow_pickle=False) as data:
             result: Modes = {}

@@ -88,6 +88,7 @@ class Model:
           UsageError: the folder holds another task, or unknown aggregation.
         """
         self._expect("token-classification", "tokens")
+        _require(all(isinstance(t, str) for t in texts), "a list of single texts", '["a text"]')
         return self._read(texts, batch_size, aggregation=aggregation)
 
     def word_labels(self, words: Sequence[Sequence[str]], batch_size: int = 16) -> list[list[str]]:
@@ -96,9 +97,11 @@ class Model:
         Words beyond the maximum length get ``O``.
 
         Raises:
-          UsageError: the folder holds another task.
+          UsageError: the folder holds another task, or something else was given.
         """
         self._expect("token-classification", "word_labels")
+        whole = any(isinstance(w, str) for w in words)
+        _require(not whole, "a list of lists of words", '[["a", "text"]]')
         encoded = self._tokenizer.encode_words(words)
         outputs = self.outputs([e.ids for e in encoded], batch_size)
         return [
@@ -125,9 +128,14 @@ class Model:
           impossible: an empty answer competes too, for models trained with such questions.
           batch_size: windows per call of the runtime.
         Raises:
-          UsageError: the folder holds another task.
+          UsageError: the folder holds another task, or something else was given.
         """
         self._expect("question-answering", "answer")
+        _require(
+            all(isinstance(q, tuple | list) and len(q) == 2 for q in questions),
+            "a list of pairs",
+            '[("the question", "the context")]',
+        )
         overlap = min(WINDOW_OVERLAP, self.contract.max_length // 2)
         windows = [self._tokenizer.encode_windows(q, c, overlap) for q, c in questions]
         outputs = iter(self.outputs([w.ids for group in windows for w in group], batch_size))
@@ -164,6 +172,7 @@ class Model:
           UsageError: the folder holds another task, or a text has no mask.
         """
         self._expect("fill-mask", "fill")
+        _require(all(isinstance(t, str) for t in texts), "a list of single texts", '["a text"]')
         results = self._read(texts, batch_size, top_k=top_k)
         for text, masks in zip(texts, results, strict=True):
             if not masks:
@@ -216,8 +225,7 @@ class Model:
             )
 
     def _read(self, texts: Sequence[Text], batch_size: int, **options: Any) -> list[Any]:
-        if isinstance(texts, str):
-            raise UsageError("a list of texts is expected, not one text.", "write [text].")
+        _require(not isinstance(texts, str), "a list of texts", '["a text"]')
         pairs = [t if isinstance(t, tuple) else (t, None) for t in texts]
         encoded = self._tokenizer.encode_places([p[0] for p in pairs], [p[1] for p in pairs])
         outputs = self.outputs([e.ids for e in encoded], batch_size)
@@ -236,6 +244,11 @@ METHODS = {
     "text-classification": "classify",
     "token-classification": "tokens",
 }
+
+
+def _require(right: bool, expected: str, example: str) -> None:
+    if not right:
+        raise UsageError(f"{expected} is expected.", f"write {example}.")
 
 
 def _batches(rows: Sequence[Ids], buckets: tuple[int, ...], batch_size: int) -> Iterable[list[int]]:

@@ -99,6 +99,7 @@ class TextTokenizer:
           pairs: second text, or None.
         Returns:
           one dict per example of int64 [length] arrays under the contract's input names.
+          A text that gives no token at all, special ones included, is one pad token.
         """
         encodings = self._tokenizer.encode_batch(_examples(texts, pairs))
         return [self._ids(encoding) for encoding in encodings]
@@ -113,18 +114,28 @@ class TextTokenizer:
         return [self._places(encoding) for encoding in found]
 
     def encode_windows(self, text: str, pair: str, stride: int) -> list[Encoded]:
-        """A pair whose second text may be too long, as windows that overlap by ``stride`` tokens.
+        """A pair whose second text may be too long, as windows that overlap.
 
         The first text is never cut; where it leaves no room, the longer of the two is.
+
+        Args:
+          text, pair: question and context.
+          stride: tokens by which two windows overlap; half a window at most.
         """
-        with self._second_only(stride):
-            try:
-                first = self._tokenizer.encode(text, pair)
-            except Exception:  # the library's bare exception for "the first text alone is too long"
-                first = None
-        if first is None:
+        room = self._room_beside(text)
+        if room < 1:
             return self.encode_places([text], [pair])
+        with self._second_only(min(stride, room // 2)):
+            first = self._tokenizer.encode(text, pair)
         return [self._places(e) for e in (first, *first.overflowing)]
+
+    def _room_beside(self, text: str) -> int:
+        """Tokens that a first text leaves for a second one."""
+        self._tokenizer.no_truncation()
+        taken = len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        self._truncate()
+        special = int(self._tokenizer.num_special_tokens_to_add(is_pair=True))
+        return self._contract.max_length - special - taken
 
     def is_cut(self, texts: Sequence[Any], words: bool = False) -> list[bool]:
         """Whether each example is longer than the contract's tokens.
@@ -153,12 +164,24 @@ class TextTokenizer:
             self._truncate()
 
     def _ids(self, encoding: Any) -> Ids:
+        if not encoding.ids:
+            # a text without words, and no special tokens around it: no model takes zero tokens
+            stand_in = {"input_ids": self._contract.pad_id, "attention_mask": 1}
+            names = self._contract.input_names
+            return {name: np.array([stand_in.get(name, 0)], np.int64) for name in names}
         return {
             name: np.asarray(getattr(encoding, _SOURCES[name]), dtype=np.int64)
             for name in self._contract.input_names
         }
 
     def _places(self, encoding: Any) -> Encoded:
+        if not encoding.ids:
+            none = np.array([-1], np.int64)
+            name = self.token(self._contract.pad_id)
+            return Encoded(
+                self._ids(encoding), np.zeros((1, 2), np.int64), none < 0, none, none, (name,)
+            )
+
         def numbers(values: Sequence[int | None]) -> npt.NDArray[np.int64]:
             return np.array([-1 if v is None else v for v in values], np.int64)
 

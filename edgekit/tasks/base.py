@@ -18,6 +18,9 @@ Outputs = Mapping[str, Floats]
 TaskMetrics = dict[str, float]
 #: what one example is decided to be: one word per unit that is decided (a text, a token, a mask)
 Decision = tuple[str, ...]
+#: lead of a clear decision, as a share of the logits' root mean square: twice the error that int8
+#: files are allowed
+CLEAR_MARGIN = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,8 @@ def agreement(expected: Sequence[Decision], found: Sequence[Decision]) -> npt.ND
     return np.array(same, bool)
 
 
-def clear_margin(logits: Floats, share: float) -> npt.NDArray[np.bool_]:
-    """Rows whose best value leads by more than ``share`` of the logits' root mean square.
+def clear_margin(logits: Floats) -> npt.NDArray[np.bool_]:
+    """Rows whose best value leads by more than ``CLEAR_MARGIN``.
 
     Nearer ties are decided by any rounding, so integer files are not judged on them.
     """
@@ -163,7 +166,8 @@ def clear_margin(logits: Floats, share: float) -> npt.NDArray[np.bool_]:
         return np.ones(len(logits), bool)
     best = np.partition(logits, -2, axis=1)
     lead = best[:, -1] - best[:, -2]
-    clear: npt.NDArray[np.bool_] = lead > share * np.sqrt(np.square(logits, dtype=float).mean())
+    margin = CLEAR_MARGIN * np.sqrt(np.square(logits, dtype=float).mean())
+    clear: npt.NDArray[np.bool_] = lead > margin
     return clear
 
 

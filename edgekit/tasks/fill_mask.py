@@ -24,8 +24,6 @@ from edgekit.tasks.base import (
     text_tokens,
 )
 
-#: share of the logits' root mean square
-CLEAR_MARGIN = 0.25
 #: candidates whose overlap is reported
 TOP_K = 5
 
@@ -91,7 +89,7 @@ class FillMask:
             len(np.intersect1d(np.argpartition(-a, k - 1)[:k], np.argpartition(-b, k - 1)[:k])) / k
             for a, b in zip(logits, candidate["logits"], strict=True)
         ]
-        clear = clear_margin(logits, CLEAR_MARGIN)
+        clear = clear_margin(logits)
         return {
             **agreement_metrics(agreement(expected, found), clear),
             "top5_overlap": float(np.mean(shared)),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.runtime.tokenizer import Encoded, Ids, TextTokenizer
 from edgekit.tasks.base import (
+    CLEAR_MARGIN,
     Decision,
     Example,
     Floats,
@@ -25,8 +26,6 @@ from edgekit.tasks.base import (
 
 #: tokens of the longest answer that parity looks at; transformers' example scripts use 30
 MAX_ANSWER = 30
-#: share of the start and end logits' root mean square; twice the error that int8 files are allowed
-CLEAR_MARGIN = 0.25
 
 
 class QuestionAnswering:
@@ -49,9 +48,10 @@ class QuestionAnswering:
     def read(self, outputs: Outputs, encoded: Encoded, contract: Contract, **options: Any) -> Any:
         """Candidate answers of one window, best first: ``{"score", "start", "end"}``.
 
-        ``score`` is the product of the probabilities of start and end among the context's tokens;
-        ``start`` and ``end`` are characters of the context. An empty answer (``start == end ==
-        0``) has the probability of the first token.
+        ``score`` is the product of the probabilities of start and end among the context's tokens
+        and the first one, as in the pipeline of transformers 4; ``start`` and ``end`` are
+        characters of the context. An empty answer (``start == end == 0``) has the probability of
+        the first token.
 
         Options:
           top_k: how many.
@@ -59,13 +59,15 @@ class QuestionAnswering:
           impossible: the first token competes as "no answer".
         """
         inside = encoded.sequence == 1
-        allowed = inside.copy()
-        if options.get("impossible"):
-            allowed[0] = True
-        if not allowed.any():
+        impossible = bool(options.get("impossible"))
+        if not inside.any() and not impossible:
             return []
+        # models are trained to point at the first token from windows without the answer: left out,
+        # such a window's best guess would score as high as the answer itself
+        allowed = inside.copy()
+        allowed[0] = True
         start, end = (_masked_softmax(outputs[name], allowed) for name in self.outputs)
-        none = float(start[0] * end[0]) if options.get("impossible") else None
+        none = float(start[0] * end[0]) if impossible else None
         start, end = np.where(inside, start, 0), np.where(inside, end, 0)
         spans = best_spans(start, end, inside, int(options["max_answer"]), int(options["top_k"]))
         found = [

@@ -10,6 +10,7 @@ import numpy as np
 from edgekit.contract import Contract
 from edgekit.runtime.tokenizer import Encoded, Ids
 from edgekit.tasks.base import (
+    CLEAR_MARGIN,
     Decision,
     Outputs,
     Positions,
@@ -21,9 +22,6 @@ from edgekit.tasks.base import (
     sigmoid,
     softmax,
 )
-
-#: share of the logits' root mean square; twice the error that int8 files are allowed
-CLEAR_MARGIN = 0.25
 
 
 class TextClassification:
@@ -86,5 +84,5 @@ class TextClassification:
         if contract.problem_type == "multi_label":
             clear = np.abs(logits).min(axis=1) > CLEAR_MARGIN * np.sqrt(np.square(logits).mean())
         else:
-            clear = clear_margin(logits, CLEAR_MARGIN)
+            clear = clear_margin(logits)
         return agreement_metrics(agreement(expected, found), clear)

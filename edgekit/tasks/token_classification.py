@@ -25,7 +25,6 @@ from edgekit.tasks.base import (
     split_rows,
     text_tokens,
 )
-from edgekit.tasks.text_classification import CLEAR_MARGIN
 
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 AGGREGATIONS: tuple[Aggregation, ...] = ("none", "simple", "first", "average", "max")
@@ -100,7 +99,7 @@ class TokenClassification:
         """``top1``: label agreement per token; ``top1_clear``: where the source is clear."""
         expected = list(decisions) or self.decisions(reference, rows, contract) or []
         found = self.decisions(candidate, rows, contract) or []
-        clear = clear_margin(reference["logits"], CLEAR_MARGIN)
+        clear = clear_margin(reference["logits"])
         return agreement_metrics(agreement(expected, found), clear)
 
 

@@ -79,6 +79,12 @@ CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         lambda f: edit_weights(f, lambda t: t.pop("bert.pooler.dense.weight")), 3, "pooler"),
     "shape against config": (lambda f: edit_weights(f, shorter_bias), 3, "config"),
     "config against weights": (lambda f: edit_config(f, intermediate_size=80), 3, "config"),
+    "a gap in the labels": (
+        lambda f: edit_config(f, id2label={"0": "a", "2": "b", "3": "c"}), 3, "none is number 1"),
+    "labels from 1 on": (
+        lambda f: edit_config(f, id2label={"1": "a", "2": "b", "3": "c"}), 3, "none is number 0"),
+    "two labels of one name": (
+        lambda f: edit_config(f, id2label={"0": "a", "1": "b", "2": "a"}), 3, "'a'"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), 3, "tokenizer.json"),
     "tokenizer is no JSON": (lambda f: (f / "tokenizer.json").write_text("x"), 3, "tokenizer"),
 }  # fmt: skip

@@ -224,3 +224,16 @@ def test_a_runtime_that_dies_is_a_verdict(
     result = edgekit.validate(exported_classifier / "model.fp32.onnx")
     assert not result.passed
     assert "signal 11" in result.files[0].problems[0]
+
+
+def test_a_runtime_that_hangs_is_a_verdict(
+    exported_classifier: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sleeper = tmp_path / "python"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+    monkeypatch.setattr("edgekit.parity.worker.PATIENCE", 1)
+    result = edgekit.validate(exported_classifier / "model.fp32.onnx")
+    assert not result.passed
+    assert "did not finish" in result.files[0].problems[0]

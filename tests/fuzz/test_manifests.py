@@ -188,5 +188,6 @@ def test_commands_on_damaged_manifests(
             edgekit.load(folder, target=("onnx", "tflite")[number % 2])
         except EdgekitError as error:
             assert_well_told(error)
-    # all three ways out were taken: some pass, some fail, most are refused
-    assert min(codes.get(code, 0) for code in (0, 1, 3)) > 0
+    # some still pass, most are refused
+    assert codes.get(0, 0) > 0, codes
+    assert codes.get(3, 0) > 60, codes

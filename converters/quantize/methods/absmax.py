@@ -6,12 +6,10 @@ may be a full step off. Widely taught; the form here is that of LLM.int8()-style
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import require_finite, store_scales, to_tensor
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 
 from edgekit.errors import UnsupportedError
 from edgekit.qtensor import QuantizedTensor, code_range
@@ -24,7 +22,7 @@ class AbsMax:
     """Needs no data and leaves the bias alone."""
 
     name = "absmax"
-    needs: Literal["nothing", "calibration"] = "nothing"
+    needs: Needs = "nothing"
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

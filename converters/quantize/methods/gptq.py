@@ -7,12 +7,10 @@ quantized model so far; targets and bias stay those of the float model.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import require_finite, to_tensor
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 from edgekit.converters.quantize.methods.pairs import refuse_pair_limit
 from edgekit.converters.quantize.rounding import round_with_feedback
 from edgekit.converters.quantize.scale_search import search_scales
@@ -30,7 +28,7 @@ class Gptq:
     """Leaves the bias alone."""
 
     name = "gptq"
-    needs: Literal["nothing", "calibration"] = "calibration"
+    needs: Needs = "inputs"
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

@@ -9,8 +9,6 @@ without them the scale is fitted instead.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import (
@@ -20,7 +18,7 @@ from edgekit.converters.quantize.grids import (
     store_scales,
     to_tensor,
 )
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 from edgekit.converters.quantize.methods.pairs import refuse_pair_limit
 from edgekit.converters.quantize.methods.rtn import widest_scales
 
@@ -37,7 +35,7 @@ class HalfQuadratic:
     """Needs no data and leaves the bias alone."""
 
     name = "hqq"
-    needs: Literal["nothing", "calibration"] = "nothing"
+    needs: Needs = "nothing"
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

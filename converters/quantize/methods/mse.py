@@ -6,12 +6,10 @@ the mean square of its input, the diagonal of GPTQ's Hessian, when calibration g
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import nearest_codes, require_finite, to_tensor
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 from edgekit.converters.quantize.methods.pairs import refuse_pair_limit
 from edgekit.converters.quantize.scale_search import search_scales
 
@@ -25,7 +23,7 @@ class ClipSearch:
     """Uses statistics when there are some, and leaves the bias alone."""
 
     name = "mse"
-    needs: Literal["nothing", "calibration"] = "nothing"
+    needs: Needs = "nothing"
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

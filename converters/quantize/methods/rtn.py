@@ -9,8 +9,6 @@ Q4_0 does. Scales stored in few bits are rounded up, so that the half step holds
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import (
@@ -21,7 +19,7 @@ from edgekit.converters.quantize.grids import (
     store_scales,
     to_tensor,
 )
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid
@@ -33,7 +31,7 @@ class RoundToNearest:
     """Needs no data and leaves the bias alone."""
 
     name = "rtn"
-    needs: Literal["nothing", "calibration"] = "nothing"
+    needs: Needs = "nothing"
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid

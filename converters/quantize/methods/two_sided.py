@@ -10,9 +10,10 @@ For each matrix, in the order of execution:
    form of YAQA, Tseng et al. 2025, and of K-FAC). After each block of rows the aims of the rows to
    come move so that their errors cancel, as the rest of the network hears them, those already
    made: GPTQ's feedback, a second time, across outputs.
-3. Inside a block: scales by clip search weighted with diag H, in stored form; GPTQ with activation
-   order; a sweep of coordinate descent (QuantEase, Behdin et al. 2023); scales fitted again by
-   least squares under H; another sweep against the stored scales.
+3. Inside a block: scales by clip search, in stored form; then twice: GPTQ with activation order, a
+   sweep of coordinate descent (QuantEase, Behdin et al. 2023), scales fitted again by least squares
+   under H and stored; a last sweep against the stored scales. All this from two starts, the search
+   weighted with diag H or with its conditional variances; each row keeps the better.
 4. Bias. The mean error of the output goes into the bias, free at run time.
 
 What was tried and what each step is worth: docs/decisions/0008-kbit-methods.md.
@@ -21,12 +22,11 @@ What was tried and what each step is worth: docs/decisions/0008-kbit-methods.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.quantize.grids import Scales, require_finite, store_scales, to_tensor
-from edgekit.converters.quantize.method import LayerStats
+from edgekit.converters.quantize.method import LayerStats, Needs
 from edgekit.converters.quantize.methods.pairs import refuse_pair_limit
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.rounding import descend, refit_scales, round_with_feedback
@@ -49,18 +49,16 @@ class TwoSided:
       damping: of H in rounding, as a share of its mean diagonal.
       shift_damping: of H in the target, which extrapolates and so needs more.
       output_damping: of G.
-      block: rows that are rounded side by side.
-      passes: rounds over the row blocks after the first.
+      blocks: into how many the rows are cut; those of one block are rounded side by side.
     """
 
     name: str = "two-sided"
-    needs: Literal["nothing", "calibration"] = "calibration"
+    needs: Needs = "float path"
     shift: float = 0.75
     damping: float = 0.01
     shift_damping: float = 0.03
-    output_damping: float = 0.1
-    block: int = 64
-    passes: int = 0
+    output_damping: float = 1.0
+    blocks: int = 8
 
     def quantize(
         self, weight: Floats, bias: Floats | None, stats: LayerStats | None, grid: Grid
@@ -73,7 +71,11 @@ class TwoSided:
         inputs = stats.inputs if bias is not None else stats.inputs.uncentred()
         target = weight
         if stats.gap is not None and self.shift:
-            moved = inputs.solve(np.ascontiguousarray(stats.gap.T), self.shift_damping)
+            gap = stats.gap
+            if bias is None and stats.inputs.mean is not None and stats.mean_gap is not None:
+                # no bias will take the mean error: the weights must
+                gap = np.asarray(gap + np.outer(stats.mean_gap, stats.inputs.mean), np.float32)
+            moved = inputs.solve(np.ascontiguousarray(gap.T), self.shift_damping)
             target = weight + np.float32(self.shift) * moved.T
         if stats.outputs is None or grid.grain == "tensor":
             codes, scales = self._fit(target, inputs, grid)
@@ -82,24 +84,39 @@ class TwoSided:
         tensor = to_tensor(codes, scales, grid)
         if bias is not None and inputs.mean is not None:
             wrong = (weight - tensor.dequantize()) @ inputs.mean
-            gap = 0 if stats.mean_gap is None else stats.mean_gap
-            return tensor, np.asarray(bias + wrong + gap, np.float32)
+            missing = 0 if stats.mean_gap is None else stats.mean_gap
+            return tensor, np.asarray(bias + wrong + missing, np.float32)
         return tensor, bias
 
     def _fit(self, target: Floats, inputs: Moment, grid: Grid) -> tuple[Codes, Scales]:
-        """Codes and scales of rows that do not know of each other."""
-        scales = search_scales(target, grid, inputs.diagonal)
-        codes = round_with_feedback(target, inputs, scales, grid, self.damping)
-        codes = descend(target, inputs, codes, scales, grid, self.damping)
-        return self._refine(target, inputs, codes, scales, grid)
+        """Codes and scales of rows that do not know of each other: each row's best of two."""
+        damped = inputs.damped(self.damping)
+        best: tuple[Codes, Scales] | None = None
+        least = np.empty(0)
+        for importance in (inputs.conditional(self.damping), inputs.diagonal):
+            scales = search_scales(target, grid, importance)
+            for _ in range(2):
+                codes = round_with_feedback(target, inputs, scales, grid, self.damping)
+                codes = descend(target, inputs, codes, scales, grid, self.damping)
+                scales = self._refit(target, inputs, codes, scales, grid)
+            codes = descend(target, inputs, codes, scales, grid, self.damping)
+            wrong = target - scales.value(codes, grid.span(target.shape[1]))
+            cost = np.einsum("oi,oi->o", wrong @ damped, wrong)
+            if best is None:
+                best, least = (codes, scales), cost
+            elif grid.grain != "tensor":
+                rows = cost < least
+                best = np.where(rows[:, None], codes, best[0]), best[1].with_rows(rows, scales)
+        assert best is not None
+        return best
 
-    def _refine(
+    def _refit(
         self, target: Floats, inputs: Moment, codes: Codes, scales: Scales, grid: Grid
-    ) -> tuple[Codes, Scales]:
-        if grid.grain != "tensor":
-            fitted = refit_scales(target, inputs, codes, scales, grid, self.damping)
-            scales = store_scales(fitted, grid.scales, scales.zeros)
-        return descend(target, inputs, codes, scales, grid, self.damping), scales
+    ) -> Scales:
+        if grid.grain == "tensor":
+            return scales
+        fitted = refit_scales(target, inputs, codes, scales, grid, self.damping)
+        return store_scales(fitted, grid.scales, scales.zeros)
 
     def _fit_blocks(
         self, target: Floats, inputs: Moment, outputs: Moment, grid: Grid
@@ -108,10 +125,11 @@ class TwoSided:
         aims = target[order]
         group = grid.span(target.shape[1])
         errors = np.zeros_like(aims)
-        bounds = [(b, min(b + self.block, len(aims))) for b in range(0, len(aims), self.block)]
+        block = max(1, -(-len(aims) // self.blocks))
         codes: list[Codes] = []
         scales: list[Scales] = []
-        for start, stop in bounds:
+        for start in range(0, len(aims), block):
+            stop = min(start + block, len(aims))
             # R of G = R R^T, upper: the objective's column block is R_bb^T e_b + R_<b,b^T e_<b
             made = heard[:start, start:stop].T @ errors[:start]
             aim = aims[start:stop] + np.linalg.solve(heard[start:stop, start:stop].T, made)
@@ -119,15 +137,6 @@ class TwoSided:
             errors[start:stop] = aims[start:stop] - scale.value(part, group)
             codes.append(part)
             scales.append(scale)
-        metric = outputs.damped(self.output_damping)[np.ix_(order, order)]
-        for _ in range(self.passes):
-            for i, (start, stop) in enumerate(bounds):
-                own = metric[start:stop, start:stop]
-                others = metric[start:stop] @ errors - own @ errors[start:stop]
-                aim = aims[start:stop] + np.linalg.solve(own, others)
-                aim = np.asarray(aim, np.float32)
-                codes[i], scales[i] = self._refine(aim, inputs, codes[i], scales[i], grid)
-                errors[start:stop] = aims[start:stop] - scales[i].value(codes[i], group)
         joined = np.empty((len(aims), target.shape[1]), np.int8)
         joined[order] = np.concatenate(codes)
         return joined, Scales.joined(scales, order)
