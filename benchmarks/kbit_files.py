@@ -45,7 +45,7 @@ def write(folder: Path, recipes: Sequence[str]) -> tuple[dict[str, Path], int]:
     for text in recipes:
         recipe = Recipe.parse(text + ("" if "8c" in text or text == "fp32" else "@rtn"))
         plan = make_plan(recipe, roles, shapes, target.name)
-        weights = apply_plan(plan, checkpoint.parameters, {}, matrices)
+        weights = apply_plan(plan, checkpoint.parameters, {})
         path = folder / f"{text}.onnx"
         target.write(model, weights, path, {}, recipe.int8_activations)
         paths[text] = path
@@ -98,7 +98,7 @@ def measure(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
 
 def show() -> None:
     """The table of the stored results."""
-    result = load("kbit_files")
+    result = load("kbit_files")["result"]
     rows = []
     for name, found in result["files"].items():
         limit = LIMITS.get(name)

@@ -34,7 +34,6 @@ def test_eight_bit_rows_are_kept_from_saturating_where_they_are_multiplied() -> 
     assert formats("w8c_a8", "onnx") == {
         "m": safe, "k": plain, "t": plain, "tied": safe, "v": "fp32"
     }  # fmt: skip
-    assert formats("w8c_a8", "tflite")["m"] == plain
     # folding takes care of scales per group
     assert formats("w8g32_a8", "onnx")["m"] == Grid(8, "group", 32, codes="signed", scales="int8")
 
@@ -51,7 +50,7 @@ def test_given_codes_are_taken_and_the_rest_is_made() -> None:
         np.testing.assert_array_equal(matrix, VALUES[name])
         return given if name == "m" else None
 
-    weights = apply_plan(plan, VALUES, {}, set(), quantizer)
+    weights = apply_plan(plan, VALUES, {}, quantizer)
     assert weights["m"] is given
     assert sorted(asked) == ["k", "m", "t", "tied"]
     expected, _ = get_method("mse").quantize(VALUES["t"], None, None, grid)

@@ -16,7 +16,14 @@ GRAINS = st.sampled_from(["c", "g16", "g32", "g64", "g128", "g256"])
 K = st.integers(2, 8)
 
 
-@given(K, GRAINS, st.sampled_from(["", "_a8"]), K, GRAINS, st.sampled_from(["", "@rtn", "@mse"]))
+@given(
+    K,
+    GRAINS,
+    st.sampled_from(["", "_a8"]),
+    K,
+    GRAINS,
+    st.sampled_from(["", "@rtn", "@mse", "@gptq"]),
+)
 def test_every_width_and_group_is_made(
     k: int, grain: str, a8: str, ek: int, egrain: str, method: str
 ) -> None:
@@ -48,8 +55,3 @@ def test_refusals_name_a_recipe_that_runs(name: str) -> None:
     nearest = Recipe.parse(found.group(1))
     assert nearest != Recipe.parse(name)
     check_supported(nearest, "onnx")
-
-
-def test_methods_that_need_text_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="gptq"):
-        check_supported(Recipe.parse("w4g32@gptq"), "onnx")
