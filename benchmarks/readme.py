@@ -16,6 +16,7 @@ import architectures
 import checks
 import click
 import conversion
+import kbit_files
 import kbit_quality
 import quality
 import speed
@@ -49,6 +50,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "checks": lambda: _shown(checks.show),
     "recipes": _recipes,
     "kbit": lambda: _shown(kbit_quality.show),
+    "kbit_files": lambda: _shown(kbit_files.show),
     "architectures": lambda: _shown(architectures.show),
 }
 

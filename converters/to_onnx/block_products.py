@@ -2,7 +2,7 @@
 
 MatMulNBits (com.microsoft, version 1) at accuracy level 0 multiplies float32 by codes x scales. Of
 its widths only 4 bits have a kernel there that does not unpack the matrix at every call
-(docs/decisions/0009-onnx-kbit.md); the others are folded to float32 when a session loads.
+(docs/decisions/0010-onnx-kbit.md); the others are folded to float32 when a session loads.
 """
 
 from __future__ import annotations
