@@ -2,6 +2,7 @@
 
     EdgekitError                    exit code
     |- GateFailed                   1    parity, size, budget or regression gate
+    |  `- BudgetError               1    no choice of bits keeps a limit
     |- UsageError                   2    wrong option, recipe or combination
     |  `- RecipeSyntaxError         2
     |- InputError                   3    bad or missing input
@@ -49,6 +50,10 @@ class GateFailed(EdgekitError):  # noqa: N818 - a gate that fails is a verdict, 
 
     exit_code = 1
     default_hint = "see the failed checks with `edgekit validate DIR`."
+
+
+class BudgetError(GateFailed):
+    """No choice of bits keeps the limit that was asked for."""
 
 
 class UsageError(EdgekitError):

@@ -10,7 +10,7 @@ from edgekit.converters.quantize.budget import Option, choose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.errors import GateFailed, UsageError
+from edgekit.errors import BudgetError, UsageError
 
 Options = dict[str, list[Option]]
 
@@ -57,9 +57,9 @@ def test_a_limit_of_damage_gives_the_smallest_file() -> None:
 
 def test_nothing_fits_and_nothing_is_asked() -> None:
     options = toy(4)
-    with pytest.raises(GateFailed, match="least possible"):
+    with pytest.raises(BudgetError, match="least possible"):
         choose(options, max_size=100)
-    with pytest.raises(GateFailed, match="damage"):
+    with pytest.raises(BudgetError, match="damage"):
         choose(options, max_damage=1e-12)
     for limits in ({}, {"max_size": 5, "max_damage": 1.0}, {"max_size": 0}, {"max_damage": -1.0}):
         with pytest.raises(UsageError):

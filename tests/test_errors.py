@@ -119,10 +119,17 @@ def worker_died(folder: Path, patch: pytest.MonkeyPatch) -> None:
     run_file(folder / "m.onnx", [{"input_ids": np.ones(3, np.int64)}], CONTRACT)
 
 
+def over_budget(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.converters.quantize.budget import Option, choose
+
+    choose({"w": [Option("4c", 100, 0.1)]}, max_size=10)
+
+
 #: class -> a call that raises it, and the exit code that the design gives it
 PROVOKED: dict[str, tuple[Provoke, int]] = {
     "EdgekitError": (root_error, 4),
     "UsageError": (usage, 2),
+    "BudgetError": (over_budget, 1),
     "RecipeSyntaxError": (recipe, 2),
     "CheckpointError": (checkpoint, 3),
     "CasesError": (cases, 3),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.errors import GateFailed, MissingExtraError, UsageError
+from edgekit.errors import BudgetError, MissingExtraError, UsageError
 
 #: relative gap to the best that the solver may leave; bytes and costs are no more exact than this
 GAP = 1e-6
@@ -63,7 +63,7 @@ def choose(
       max_damage: of all together; give exactly one of the two limits.
     Raises:
       UsageError: none or both limits, or a limit that is not positive.
-      GateFailed: no choice keeps the limit; the message has the closest.
+      BudgetError: no choice keeps the limit; the message has the closest.
       MissingExtraError: scipy is not installed.
     """
     if (max_size is None) == (max_damage is None):
@@ -84,7 +84,7 @@ def choose(
     least = sum(min(_held(o, max_size is not None) for o in options[name]) for name in names)
     if least > limit * (1 + 1e-12):
         what = "bytes" if max_size is not None else "damage"
-        raise GateFailed(
+        raise BudgetError(
             f"no choice fits a limit of {limit:,.6g} {what}: the least possible is {least:,.6g}.",
             "raise the limit, or allow fewer bits.",
         )

@@ -120,7 +120,7 @@ def test_wrong_task_for_the_checkpoint(embedder: Path, tmp_path: Path) -> None:
     [
         (["no-such-folder"], 3, "does not exist"),
         (["{tmp}/a-file"], 3, "is a file"),
-        (["{model}", "--recipe", "w4g32"], 5, "w8c_a8"),
+        (["{model}", "--recipe", "w4g32"], 5, "w4g32_a8"),
         (["{model}", "--recipe", "w11"], 2, "not a recipe"),
         (["{model}", "--target", "coreml"], 2, "unknown target"),
         (["{model}", "--task", "translation"], 5, "translation"),
