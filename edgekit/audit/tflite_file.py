@@ -18,6 +18,8 @@ from edgekit.errors import ArtifactError, MissingExtraError
 #: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
 #: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
 OLDEST_RUNTIME = "1.4.0"
+#: the oldest seen to run INT2 and look-ups of float16 rows; 2.0.3 refuses both
+OLDEST_WITH_PLANES = "2.1.5"
 
 METADATA_KEY = b"edgekit"
 
@@ -111,7 +113,19 @@ class TfliteFile:
             self._op_names[max(c.builtinCode, c.deprecatedBuiltinCode)]: int(c.version)
             for c in self.model.operatorCodes
         }
-        return {"name": "ai-edge-litert", "oldest": OLDEST_RUNTIME, "opsets": versions}
+        oldest = OLDEST_WITH_PLANES if self._has_planes() else OLDEST_RUNTIME
+        return {"name": "ai-edge-litert", "oldest": oldest, "opsets": versions}
+
+    def _has_planes(self) -> bool:
+        types = self._schema.TensorType
+        return any(
+            graph.tensors[i].type == types.INT2
+            or (graph.tensors[i].type == types.FLOAT16 and self.op_name(operator) != "DEQUANTIZE")
+            for graph in self.model.subgraphs
+            for operator in graph.operators
+            for i in (int(n) for n in operator.inputs)
+            if i >= 0
+        )
 
     def signatures(self) -> dict[str, dict[str, list[str]]]:
         """Inputs and outputs of each signature as text."""
