@@ -186,7 +186,7 @@ def test_a_method_that_gives_another_matrix_is_caught_at_export(
 
     monkeypatch.setattr(ClipSearch, "quantize", wrong)
     out = tmp_path / "out"
-    result = edgekit.export(classifier, out, targets=["onnx"], recipes=["w6g32"])
+    result = edgekit.export(classifier, out, targets=["onnx"], recipes=["w6g32@mse"])
     assert not result.passed
     assert "of their size" in "\n".join(result.verdicts[0].problems)
 
