@@ -51,8 +51,9 @@ _NARROW = {
     "w2": (0.3, -0.5, 1.2, 0.5),
 }
 _NARROW_SOURCE = (
-    "MiniLM, clip-searched codes without calibration, one scale per row (2 bits: groups of 16): "
-    "cosine 0.692, 0.813, 0.933, 0.970, 0.989, 0.998 at 2 to 7 bits, and half that damage more"
+    "MiniLM, clip-searched codes without calibration: cosine 0.813, 0.933, 0.970, 0.989 at 3 to 6 "
+    "bits with one scale per row, 0.692 and 0.998 at 2 and 7 bits in groups; that damage and at "
+    "least half more, since per row 2 and 7 bits were not measured"
 )
 
 #: vectors: sentence embeddings, token features
