@@ -84,7 +84,7 @@ class Bench:
 
         torch.set_num_threads(1)
         self.checkpoint = demo_checkpoint()
-        self.checkpoint.attention.set_attn_implementation("sdpa")
+        self.checkpoint.model.set_attn_implementation("sdpa")
         self.module = self.checkpoint.module
         self._tokenizer = TextTokenizer(
             Tokenizer.from_str(self.checkpoint.tokenizer_json), self.checkpoint.contract

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.converters.float_model import Target
 from edgekit.converters.pipeline import ExportResult, run_pipeline
+from edgekit.converters.quantize.allocator import share_one_heap
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, ModuleSession
@@ -68,6 +69,7 @@ def export(
     Raises:
       EdgekitError: see ``edgekit.errors``; nothing is left at ``out`` then.
     """
+    share_one_heap()
     progress = progress or Progress.silent()
     parsed = _parse_recipes(recipes)
     names = _check_targets(targets)

@@ -22,6 +22,7 @@ import torch
 from edgekit.converters.modules.function_hook import LINEAR, FunctionHook
 from edgekit.converters.quantize.accumulate import Accumulator
 from edgekit.converters.quantize.activations import Rounding
+from edgekit.converters.quantize.allocator import give_back, keep_nothing_free
 from edgekit.converters.quantize.float_path import FloatPath, open_float_path
 from edgekit.converters.quantize.method import LayerStats, Method
 from edgekit.converters.quantize.moments import Moment
@@ -97,6 +98,7 @@ def calibrate(
       CheckpointError: a matrix holds NaN.
       CasesError: there is no text.
     """
+    keep_nothing_free()
     choose = _chooser(method)
     if not batches:
         batches_of([])  # says so
@@ -109,6 +111,7 @@ def calibrate(
         # not for layers that add to the residual stream: what they do is made up for downstream
         inner = {name for s in course.stages if not s.adds for name in s.names}
         outputs = output_moments(module, _some(batches, METRIC_TOKENS), inner, seed)
+    give_back()
     quantized = copy.deepcopy(module)
     work = _Work(quantized, grids, choose, outputs)
     missing = tuple(name for name in grids if name not in known)
@@ -123,14 +126,13 @@ def calibrate(
         beside = open_float_path(module, batches, course, cache)
     with (
         beside as floats,
-        open_lanes(quantized, batches, course, False, activations) as lanes,
+        open_lanes(quantized, batches, course, activations) as lanes,
     ):
         for number, stage in enumerate(course.stages):
             work.run_stage(number, stage, floats, lanes)
+            give_back()
             if told is not None:
                 told(number + 1, len(course.stages))
-        if floats is not None:
-            floats.finish()
     tokens = sum(next(iter(batch.values())).size for batch in batches)
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
 
@@ -149,7 +151,7 @@ class _Work:
         quantized: Any,
         grids: Mapping[str, Grid],
         choose: Callable[[str], Method],
-        outputs: Mapping[str, Moment],
+        outputs: dict[str, Moment],
     ) -> None:
         self._parameters = dict(quantized.named_parameters())
         self._grids, self._choose, self._outputs = grids, choose, outputs
@@ -187,7 +189,9 @@ class _Work:
             else:  # y is the float path's input
                 gap = weight @ (cross - moment.matrix)
                 mean_gap = weight @ (mean - moment.mean)
-            stats = LayerStats(moment, gap, mean_gap, self._outputs.get(name), sums.tokens)
+            # taken out: its factors are as large as it, and nothing else needs them
+            heard = self._outputs.pop(name, None)
+            stats = LayerStats(moment, gap, mean_gap, heard, sums.tokens)
             self.quantize(name, stats)
 
     def quantize(self, name: str, stats: LayerStats | None) -> None:

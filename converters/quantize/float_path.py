@@ -1,8 +1,9 @@
-"""The float path's activations: computed beside the quantized path, or read from a cache.
+"""The float path's activations: what every stage is given by the float model, on disk.
 
-The cache is a folder of plain .npy files, one per stage and batch, in a folder named by the sha256
-of what they depend on: parameters, text, and the way through the module. It appears by one rename
-when it is complete, and is read through memory maps.
+It runs batch by batch before the quantized path, so that one batch is all that memory holds of it.
+The files are plain .npy, one per stage and batch, in a folder named by the sha256 of what they
+depend on: parameters, text, and the way through the module. It appears by one rename when it is
+complete.
 """
 
 from __future__ import annotations
@@ -14,86 +15,93 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from edgekit.converters.quantize.walk import Batch, Course, Lane, open_lanes
+from edgekit.converters.modules.function_hook import FunctionHook
+from edgekit.converters.quantize.walk import (
+    Batch,
+    Course,
+    Gate,
+    StopRun,
+    to_torch,
+    weight_names,
+)
+from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 
 
-class FloatPath(Protocol):
-    """Where a stage's float activations come from."""
+class FloatPath:
+    """Where a stage's float activations come from.
 
-    def payload(self, stage: int, lane: int) -> Floats:
+    Args:
+      folder: of the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def payload(self, stage: int, batch: int) -> Floats:
         """float32 [tokens, channels]: a layer's input, or the sum that its result goes into."""
-        ...
-
-    def finish(self) -> None:
-        """All stages were read."""
-        ...
+        values: Floats = np.load(self._folder / f"{stage}-{batch}.npy", allow_pickle=False)
+        return values
 
 
 @contextmanager
 def open_float_path(
     module: Any, batches: Sequence[Batch], course: Course, cache: Path | None
 ) -> Iterator[FloatPath]:
-    """The float path; from the cache when it is there, else into it when one is given."""
+    """The float path; from the cache when it is there, else computed, and kept when there is one.
+
+    Args:
+      module: the float model.
+      batches: the text.
+      course: the stages.
+      cache: a folder that outlives this run, or None.
+    """
     if cache is None:
-        with open_lanes(module, batches, course, float_path=True) as lanes:
-            yield _Live(lanes, None)
+        with tempfile.TemporaryDirectory(prefix="edgekit-float-") as scratch:
+            _record(module, batches, course, Path(scratch))
+            yield FloatPath(Path(scratch))
         return
     folder = cache / _key(module, batches, course)
-    if folder.is_dir():
-        yield _Stored(folder)
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".float-", dir=cache))
-    try:
-        with open_lanes(module, batches, course, float_path=True) as lanes:
-            live = _Live(lanes, scratch)
-            yield live
-        if live.complete:
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".float-", dir=cache))
+        try:
+            _record(module, batches, course, made)
             with contextlib.suppress(OSError):  # another run was faster
-                scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+                made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    yield FloatPath(folder)
 
 
-class _Live:
-    def __init__(self, lanes: Sequence[Lane], scratch: Path | None) -> None:
-        self._lanes, self._scratch = lanes, scratch
-        self.complete = False
+def _record(module: Any, batches: Sequence[Batch], course: Course, folder: Path) -> None:
+    names = weight_names(module)
+    for number, batch in enumerate(batches):
+        writer = _Writer(folder, number, len(course.stages) - 1)
+        gate = Gate(writer, names, course, float_path=True)
+        with contextlib.suppress(StopRun), torch.inference_mode(), FunctionHook(gate):
+            module(**to_torch(batch))
 
-    def payload(self, stage: int, lane: int) -> Floats:
-        runner = self._lanes[lane]
-        runner.advance()
-        found = runner.given if runner.given is not None else runner.stream
+
+class _Writer:
+    """Stands where a lane would wait: what is offered is written, and nobody waits."""
+
+    def __init__(self, folder: Path, batch: int, last: int) -> None:
+        self._folder, self._batch, self._last = folder, batch, last
+
+    def wait(self, stage: int, given: Tensor | None, stream: Tensor | None) -> None:
+        found = given if given is not None else stream
         assert found is not None
-        assert runner.stage == stage
-        values: Floats = found.reshape(-1, found.shape[-1]).numpy()
-        if self._scratch is not None:
-            np.save(self._scratch / f"{stage}-{lane}.npy", values, allow_pickle=False)
-        return values
-
-    def finish(self) -> None:
-        self.complete = True
-
-
-class _Stored:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def payload(self, stage: int, lane: int) -> Floats:
-        values: Floats = np.load(
-            self._folder / f"{stage}-{lane}.npy", mmap_mode="r", allow_pickle=False
-        )
-        return values
-
-    def finish(self) -> None:
-        pass
+        values = found.reshape(-1, found.shape[-1]).numpy()
+        np.save(self._folder / f"{stage}-{self._batch}.npy", values, allow_pickle=False)
+        if stage == self._last:
+            raise StopRun
 
 
 def _key(module: Any, batches: Sequence[Batch], course: Course) -> str:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +116,7 @@ class Lane:
     """One batch on its way through a module.
 
     At a stage it offers ``given`` (the layer's input) and ``stream`` (what the layer's result is
-    added to, in the quantized path; the sum, in the float path), both [tokens, channels].
+    added to), both [tokens, channels].
     """
 
     def __init__(
@@ -125,13 +125,12 @@ class Lane:
         batch: Batch,
         names: Mapping[int, str],
         course: Course,
-        float_path: bool,
         rounding: Rounding | None = None,
     ) -> None:
         self.stage = -1
         self.given: Tensor | None = None
         self.stream: Tensor | None = None
-        self._gate = _Gate(self, names, course, float_path, rounding)
+        self._gate = Gate(self, names, course, rounding=rounding)
         self._module, self._batch = module, batch
         self._go, self._arrived = threading.Semaphore(0), threading.Semaphore(0)
         self._error: BaseException | None = None
@@ -152,6 +151,7 @@ class Lane:
         self._stopped = True
         self._go.release()
         self._thread.join()
+        self.given = self.stream = None
 
     def wait(self, stage: int, given: Tensor | None, stream: Tensor | None) -> None:
         """Called inside the thread: offer what is here and wait to be sent on."""
@@ -159,7 +159,7 @@ class Lane:
         self._arrived.release()
         self._go.acquire()
         if self._stopped:
-            raise _StopLane
+            raise StopRun
 
     def _run(self) -> None:
         self._go.acquire()
@@ -167,7 +167,7 @@ class Lane:
             if not self._stopped:
                 with torch.inference_mode(), FunctionHook(self._gate):
                     self._module(**to_torch(self._batch))
-        except _StopLane:
+        except StopRun:
             pass
         except BaseException as error:
             self._error = error
@@ -175,18 +175,39 @@ class Lane:
         self._arrived.release()
 
 
-class _StopLane(BaseException):
-    """Unwinds a lane that is no longer needed."""
+class StopRun(BaseException):
+    """Unwinds a run of the module that is no longer needed."""
 
 
-class _Gate:
+class Waiting(Protocol):
+    """Whoever is told of a stage, and keeps the module there until it may go on."""
+
+    def wait(self, stage: int, given: Tensor | None, stream: Tensor | None) -> None:
+        """Take what is there: see ``Lane``; in the float path ``stream`` alone where a layer adds.
+
+        The float path's stream is the sum, the layer's own result included.
+        """
+        ...
+
+
+class Gate:
+    """The handler that stops a module's run at every stage.
+
+    Args:
+      lane: is told.
+      names: of the weights, by id.
+      course: the stages.
+      float_path: layers keep their weights: the sum that a result goes into is what is offered.
+      rounding: of the inputs of all these layers.
+    """
+
     def __init__(
         self,
-        lane: Lane,
+        lane: Waiting,
         names: Mapping[int, str],
         course: Course,
-        float_path: bool,
-        rounding: Rounding | None,
+        float_path: bool = False,
+        rounding: Rounding | None = None,
     ) -> None:
         self._lane, self._names = lane, names
         self._stages = {s.names[0]: (i, s) for i, s in enumerate(course.stages)}
@@ -195,6 +216,7 @@ class _Gate:
         self._pending: tuple[int, Any, Tensor] | None = None
 
     def __call__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Answer for one call of torch (see ``FunctionHook``)."""
         if func is LINEAR and id(args[1]) in self._names:
             return self._linear(func, args, kwargs)
         if self._pending is not None and func in _ADD:
@@ -216,8 +238,8 @@ class _Gate:
             return func(*args, **kwargs)
         if self._float_path:
             result = func(*args, **kwargs)
-        else:  # computed with the new weights when they are known
-            result = args[0].new_zeros((*args[0].shape[:-1], args[1].shape[0]))
+        else:  # computed with the new weights when they are known; this one takes no memory
+            result = args[0].new_zeros(1).expand(*args[0].shape[:-1], args[1].shape[0])
         self._pending = (number, (args, kwargs), result)
         return result
 
@@ -240,14 +262,13 @@ def open_lanes(
     module: Any,
     batches: Sequence[Batch],
     course: Course,
-    float_path: bool,
     rounding: Rounding | None = None,
 ) -> Iterator[list[Lane]]:
     """One lane per batch, all at the start; none outlives the block."""
     names = weight_names(module)
     lanes: list[Lane] = []
     try:
-        lanes += [Lane(module, b, names, course, float_path, rounding) for b in batches]
+        lanes += [Lane(module, b, names, course, rounding) for b in batches]
         yield lanes
     finally:
         for lane in lanes:
