@@ -14,6 +14,7 @@ from edgekit.converters.quantize.statistics import InputStats
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import FloatFormat, Grid, Recipe
+from edgekit.side_tables import table_format
 from edgekit.tflite_formats import stored_grid
 
 Floats = npt.NDArray[np.float32]
@@ -64,8 +65,10 @@ def make_plan(
             if target == "tflite":
                 wanted = stored_grid(wanted, role, shapes[name], most)
             else:
+                if role == "table":
+                    wanted = table_format(wanted, shapes[name][0], most)
                 integer = role in ("matrix", "tied") and recipe.int8_activations
-                wanted = grid_for(wanted, integer)
+                wanted = grid_for(wanted, integer) if isinstance(wanted, Grid) else wanted
         formats[name] = wanted
     method = None if recipe.method is None else get_method(recipe.method).name
     return Plan(formats, method, recipe.int8_activations)

@@ -21,6 +21,7 @@ from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import ArtifactError, first_line
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.session import target_of
+from edgekit.side_tables import table_format
 from edgekit.tflite_formats import stored_grid, stored_type
 
 
@@ -116,6 +117,8 @@ def expected_storage(
         cols = int(np.prod(tensor.shape[1:]))
         blocks = grid.grain == "group"
         return stored_type(grid.bits, tensor.role, blocks), grid.span(cols)
+    if tensor.role == "table":
+        wanted = table_format(wanted, tensor.shape[0], most)
     if isinstance(wanted, Grid):
         expected = tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
         return expected, None
