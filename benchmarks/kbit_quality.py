@@ -1,158 +1,169 @@
-"""k-bit methods on all-MiniLM-L6-v2, weights alone, at equal bytes, on text that none saw.
+"""Quality of k-bit files of all-MiniLM-L6-v2 at their true bytes, beside other tools' files.
 
 usage: python benchmarks/kbit_quality.py [show | CASE ...]      (needs ../shared)
 
-Each case quantizes the 36 matrices of the encoder (embeddings stay float), puts the values that the
-codes stand for back into torch, and compares sentence vectors with the float model's: mean cosine
-on 300 SST-2 film reviews, on the two kinds of the evaluation text, and, where the system has them,
-on its licence texts. A seed draws the calibration sentences (and their order) from the whole set.
-Results are kept per case and seed, so that an interrupted run goes on where it was.
+Every case is written and run in a fresh process: mean cosine to the float model on 300 SST-2 film
+reviews, on the two kinds of the evaluation text, and, where the system has them, on its licence
+texts; calibration sees none of these kinds. A seed draws the calibration sentences (and their
+order) from the whole built-in set. Results are kept per case and seed, so that an interrupted run
+goes on where it was.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kbit_peers
 import numpy as np
 from common import RESULTS, ROOT, SHARED, demo_checkpoint, load, save
-from edgekit.converters.quantize.activations import Rounding, rounded_activations
-from edgekit.converters.quantize.calibrate import Calibrated, calibrate
-from edgekit.converters.quantize.methods import get_method
-from edgekit.converters.quantize.texts import batches_of, builtin_texts
-from edgekit.converters.quantize.walk import to_torch, weight_names
+from edgekit.converters.float_model import Target
+from edgekit.converters.pipeline import quantized
+from edgekit.converters.quantize.allocator import share_one_heap
+from edgekit.converters.quantize.statistics import input_statistics
+from edgekit.converters.quantize.texts import CalibrationText, builtin_texts
+from edgekit.converters.sources.transformers_folder import with_length
+from edgekit.converters.to_onnx.target import OnnxTarget
+from edgekit.converters.to_tflite.target import TfliteTarget
 
-from edgekit.parity.metrics import bootstrap
-from edgekit.recipe import Codes, Grid
+from edgekit.parity.metrics import bootstrap, cosines
+from edgekit.parity.worker import run_file
+from edgekit.progress import Progress
+from edgekit.recipe import Recipe
 from edgekit.report.terminal import print_table
 from edgekit.runtime.tokenizer import TextTokenizer
 
 #: calibration sentences of a seed
 SENTENCES = 1000
 SEEDS = (0, 1, 2)
-PARTS = ROOT / "build" / "bench" / "kbit"
+PARTS = ROOT / "build" / "bench" / "kbit-files"
+MATRIX_WEIGHTS = 6 * (4 * 384 * 384 + 2 * 384 * 1536)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table."""
+    """One row of the table: a recipe of ours, or a peer's algorithm."""
 
-    method: str
-    grid: Grid
+    target: str
+    recipe: str
     text: str = "built-in"
-    int8: bool = False
 
     @property
     def name(self) -> str:
         """Unique."""
-        grid = f"{self.grid} {self.grid.codes} {self.grid.scales}"
-        more = (" int8 activations" if self.int8 else "") + f" | {self.text}"
-        return f"{self.method} | {grid}{more}"
+        return f"{self.target} | {self.recipe} | {self.text}"
 
+    @property
+    def peer(self) -> str | None:
+        """The algorithm, of another tool."""
+        tool, _, algorithm = self.recipe.partition(": ")
+        return algorithm if tool in ("onnxruntime", "ai-edge-quantizer") else None
 
-def grid(bits: int, codes: Codes = "signed") -> Grid:
-    return Grid(bits, "group", 16, codes=codes, scales="int8")
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One where no text is looked at."""
+        free = (self.peer or "gptq") != "gptq" or self.recipe.endswith(("@rtn", "@hqq", "@mse"))
+        return SEEDS[:1] if free or self.recipe.startswith(("fp32", "w8c")) else SEEDS
 
 
 def cases() -> list[Case]:
-    found = [Case("two-sided", grid(bits)) for bits in (4, 3)]
-    found += [Case("two-sided", Grid(4, "channel"), int8=True)]
-    found += [Case("two-sided", grid(bits)) for bits in (2, 5, 6)]
-    found += [Case("two-sided", grid(8)), Case("rtn", Grid(8, "channel"))]
-    for bits in (4, 3, 2, 5, 6):
-        found += [Case(m, grid(bits, "symmetric")) for m in ("rtn", "gptq", "hqq")]
-    found += [Case("two-sided", grid(bits), text="mix") for bits in (4, 3)]
-    found += [Case("two-sided", grid(4), text="built-in without reviews")]
-    found += [Case(m, Grid(4, "channel"), int8=True) for m in ("rtn", "gptq")]
-    return found
+    """In the order of the table."""
+    onnx = [f"w{k}g16+e32" for k in (4, 3, 2, 5, 6, 8)]
+    onnx += ["onnxruntime: rtn", "onnxruntime: hqq", "onnxruntime: gptq", "w4g32+e32"]
+    onnx += [f"w{k}g16+e32@{m}" for k in (4, 3) for m in ("gptq", "hqq", "rtn")]
+    onnx += [f"w{k}g16_a8" for k in (4, 5, 6)] + ["w8c_a8"]
+    onnx += ["w6g16_a8+e4g32", "w6g16+e4g32", "w4g16_a8+e4g32", "w4g16+e4g32", "w4g32+e4g32"]
+    tflite = ["w4c_a8+e4c", "w4g32_a8+e4c", "w4g32_a8+e4g32"]
+    tflite += [f"ai-edge-quantizer: {name}" for name in kbit_peers.TFLITE]
+    found = [Case("onnx", recipe) for recipe in onnx]
+    found += [Case("tflite", recipe) for recipe in tflite]
+    found += [Case("onnx", f"w{k}g16+e32", "mix") for k in (4, 3)]
+    return [*found, Case("onnx", "w4g16+e32", "built-in without reviews")]
 
 
 class Bench:
     """The model, its float vectors, and everything that is scored."""
 
-    def __init__(self) -> None:
-        import torch
-        from tokenizers import Tokenizer
-
-        torch.set_num_threads(1)
-        self.checkpoint = demo_checkpoint()
-        self.checkpoint.model.set_attn_implementation("sdpa")
-        self.module = self.checkpoint.module
-        self._tokenizer = TextTokenizer(
-            Tokenizer.from_str(self.checkpoint.tokenizer_json), self.checkpoint.contract
-        )
-        self.matrices = [
-            name
-            for name, parameter in self.module.named_parameters()
-            if parameter.ndim == 2 and "embeddings" not in name and "pooler" not in name
-        ]
+    def __init__(self, scratch: Path) -> None:
+        checkpoint = demo_checkpoint()
+        self.checkpoint = with_length(checkpoint, 128, [128])
+        self.tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
         self.kinds = {kind: self.encode(texts) for kind, texts in evaluation().items()}
-        self.want = {kind: self.vectors(self.module, rows) for kind, rows in self.kinds.items()}
+        self.rows = [row for rows in self.kinds.values() for row in rows]
+        self.want = next(iter(self.checkpoint.reference(self.rows).values()))
+        self.scratch = scratch
+        self.targets: dict[str, tuple[Target, Any]] = {}
+        self.stats = input_statistics(self.checkpoint)
 
     def encode(self, texts: Sequence[str]) -> list[Any]:
-        return self._tokenizer.encode(texts, [None] * len(texts))
+        return self.tokenizer.encode(list(texts), [None] * len(texts))
 
-    def vectors(self, module: Any, rows: Sequence[Any], int8: bool = False) -> np.ndarray:
-        """float32 [n, 384], in batches of equal length."""
-        import contextlib
-
-        import torch
-
-        lengths = [len(row["input_ids"]) for row in rows]
-        order = np.argsort(lengths, kind="stable")
-        rounding = Rounding(symmetric=False)
-        hook: Any = contextlib.nullcontext()
-        if int8:
-            hook = rounded_activations(weight_names(module), rounding)
-        with torch.inference_mode(), hook:
-            parts = [module(**to_torch(batch)).numpy() for batch in batches_of(rows)]
-        found = np.empty_like(np.concatenate(parts))
-        found[order] = np.concatenate(parts)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+    def target(self, name: str) -> tuple[Target, Any]:
+        """A target and the float model on it."""
+        if name not in self.targets:
+            target: Target = OnnxTarget() if name == "onnx" else TfliteTarget()
+            self.targets[name] = target, target.export(self.checkpoint, self.scratch)
+        return self.targets[name]
 
     def run(self, case: Case, seed: int) -> dict[str, Any]:
-        batches = batches_of(self.encode(calibration(case.text, seed)))
-        grids = dict.fromkeys(self.matrices, case.grid)
+        path = self.scratch / f"model.{case.target}"
         start = time.process_time()
-        made = calibrate(
-            self.module, batches, grids, get_method(case.method), seed=seed,
-            activations=Rounding(symmetric=False) if case.int8 else None,
-        )  # fmt: skip
+        made = self._peer(case, seed, path) if case.peer else self._ours(case, seed, path)
         seconds = time.process_time() - start
-        cosines = self.score(made, case.int8)
-        bits = sum(t.stored_bits() for t in made.tensors.values())
+        [outputs] = run_file(path, self.rows, self.checkpoint.contract, modes=["alone"]).values()
+        [got] = outputs.values()  # peers name their output as the exporter did
+        found = cosines(self.want, got)
+        ends = np.cumsum([len(rows) for rows in self.kinds.values()])[:-1]
+        parts = dict(zip(self.kinds, np.split(found, ends), strict=True))
         return {
-            "bits_per_weight": bits / sum(t.codes.size for t in made.tensors.values()),
+            **made,
+            "size_bytes": path.stat().st_size,
             "cpu_s": seconds,
-            "tokens": made.tokens,
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
-            "cosines": {
-                kind: [round(float(c), 6) for c in found] for kind, found in cosines.items()
-            },
+            "cosines": {kind: [round(float(c), 6) for c in cos] for kind, cos in parts.items()},
         }
 
-    def score(self, made: Calibrated, int8: bool) -> dict[str, np.ndarray]:
-        import torch
+    def _ours(self, case: Case, seed: int, path: Path) -> dict[str, Any]:
+        target, model = self.target(case.target)
+        recipe = Recipe.parse(case.recipe)
+        text = CalibrationText(case.text, tuple(calibration(case.text, seed)))
+        stats = self.stats if recipe.int8_activations else {}
+        made = quantized(
+            self.checkpoint, target, model, recipe, stats, text, Progress.silent(), self.scratch
+        )
+        target.write(model, made.weights, path, {}, recipe.int8_activations)
+        held = [w for w in made.weights.values() if getattr(w, "bits", None)]
+        matrices = [w for w in held if w.shape[0] < 10000]
+        bits = sum(w.stored_bits(16) for w in matrices) / max(
+            1, sum(w.codes.size for w in matrices)
+        )
+        return {"bits_per_weight": bits, "tokens": made.calibration.get("tokens", 0)}
 
-        module = copy.deepcopy(self.module)
-        parameters = dict(module.named_parameters())
-        with torch.no_grad():
-            for name, tensor in made.tensors.items():
-                parameters[name].copy_(torch.from_numpy(tensor.dequantize()))
-            for name, bias in made.biases.items():
-                parameters[name].copy_(torch.from_numpy(bias))
-        return {
-            kind: (self.vectors(module, rows, int8) * self.want[kind]).sum(axis=1)
-            for kind, rows in self.kinds.items()
-        }
+    def _peer(self, case: Case, seed: int, path: Path) -> dict[str, Any]:
+        assert case.peer is not None
+        target, model = self.target(case.target)
+        source = self.scratch / f"float-{case.target}"
+        recipe = Recipe.parse("fp32")
+        weights = quantized(
+            self.checkpoint, target, model, recipe, {}, CalibrationText.builtin(),
+            Progress.silent(), self.scratch,
+        ).weights  # fmt: skip
+        target.write(model, weights, source, {}, False)
+        if case.target == "onnx":
+            rows = self.encode(calibration(case.text, seed))
+            kbit_peers.write_onnx(case.peer, source, rows, path)
+            rest = source.stat().st_size - 4 * MATRIX_WEIGHTS
+            return {"bits_per_weight": (path.stat().st_size - rest) * 8 / MATRIX_WEIGHTS}
+        kbit_peers.write_tflite(case.peer, source, path)
+        return {"bits_per_weight": 4 + 32 / 384}
 
 
 def calibration(text: str, seed: int) -> list[str]:
@@ -207,17 +218,18 @@ def measure(wanted: Callable[[Case], bool]) -> None:
     """Run what is missing, seed by seed, so that a short run has every case once."""
     PARTS.mkdir(parents=True, exist_ok=True)
     bench: Bench | None = None
-    for seed in SEEDS:
-        for case in cases():
-            needs_text = get_method(case.method).needs != "nothing"
-            path = PARTS / (re.sub(r"[^a-z0-9]+", "-", case.name) + f"-{seed}.json")
-            if not wanted(case) or path.exists() or (seed and not needs_text):
-                continue
-            bench = bench or Bench()
-            result = {"case": case.name, "seed": seed, **bench.run(case, seed)}
-            path.write_text(json.dumps(result), encoding="utf-8")
-            sst2 = np.mean(result["cosines"]["sst2"])
-            print(f"{case.name} seed {seed}: sst2 {sst2:.4f}, {result['cpu_s']:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for seed in SEEDS:
+            for case in cases():
+                path = PARTS / (re.sub(r"[^a-z0-9]+", "-", case.name.lower()) + f"-{seed}.json")
+                if not wanted(case) or path.exists() or seed not in case.seeds:
+                    continue
+                bench = bench or Bench(Path(scratch))
+                result = {"case": case.name, "seed": seed, **bench.run(case, seed)}
+                path.write_text(json.dumps(result), encoding="utf-8")
+                means = {kind: round(float(np.mean(c)), 5) for kind, c in result["cosines"].items()}
+                size = result["size_bytes"] / 1e6
+                print(f"{case.name} seed {seed}: {size:.2f} MB {means}", flush=True)
 
 
 def collect() -> None:
@@ -238,10 +250,9 @@ def collect() -> None:
                 "p5": float(np.quantile(found, 0.05)),
             }  # fmt: skip
         rows[case.name] = {
+            "size_bytes": parts[0]["size_bytes"],
             "bits_per_weight": parts[0]["bits_per_weight"],
-            "tokens": parts[0]["tokens"],
             "cpu_s": [p["cpu_s"] for p in parts],
-            "peak_mb": max(p["peak_mb"] for p in parts),
             "kinds": kinds,
         }
     RESULTS.mkdir(exist_ok=True)
@@ -258,12 +269,16 @@ def show() -> None:
             found = entry["kinds"][kind]
             cells.append(f"{found['mean']:.4f} ({found['low']:.4f}-{found['high']:.4f})")
         seeds = len(entry["kinds"][kinds[0]]["seeds"])
+        target, recipe, text = name.split(" | ")
+        recipe += "" if text == "built-in" else f" ({text})"
+        size, bits = f"{entry['size_bytes'] / 1e6:.2f}", f"{entry['bits_per_weight']:.2f}"
         cpu = f"{np.median(entry['cpu_s']):.0f}"
-        rows.append((name, f"{entry['bits_per_weight']:.2f}", *cells, str(seeds), cpu))
-    print_table(("method, grid, text", "bits", *kinds, "seeds", "CPU s"), rows)
+        rows.append((target, recipe, size, bits, *cells, str(seeds), cpu))
+    print_table(("target", "file", "MB", "bits", *kinds, "seeds", "CPU s"), rows)
 
 
 def main() -> None:
+    share_one_heap()
     names = sys.argv[1:]
     if names != ["show"]:
         measure(lambda case: not names or any(name in case.name for name in names))
