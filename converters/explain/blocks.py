@@ -124,8 +124,9 @@ class _Meter:
         """Mean cosine and SQNR in dB (200 where nothing differs), of weights alone and of all."""
         found = []
         for cosine, rows, signal, error in self._sums:
-            ratio = signal / error if error > 0 else 1e20
-            found.append((cosine / max(1, rows), min(200.0, 10 * float(np.log10(max(ratio, 1e-20))))))
+            ratio = float(signal / error) if error > 0 else 1e20
+            decibels = 10 * float(np.log10(max(ratio, 1e-20)))
+            found.append((float(cosine / max(1, rows)), min(200.0, decibels)))
         return found
 
 

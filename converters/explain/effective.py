@@ -43,6 +43,11 @@ class Effective:
     multipliers: Mapping[str, Floats]
     zero_points: Mapping[str, int | None]
 
+    @property
+    def symmetric(self) -> bool:
+        """Activations are rounded around a fixed zero (``Target.symmetric_activations``)."""
+        return None not in self.zero_points.values()
+
 
 def effective_weights_of(
     path: Path, stored: Sequence[StoredTensor], parameters: Mapping[str, Floats]

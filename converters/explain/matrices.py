@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -33,8 +34,8 @@ Floats = npt.NDArray[np.float32]
 MEASURED = 10
 #: of those, how many are tried at more bits
 WORST = 3
-#: built-in calibration texts that means and raised codes are made on: an export reads more
-TEXTS = 200
+#: built-in calibration texts that mean inputs are taken over
+MEAN_TEXTS = 200
 
 
 class Matrices:
@@ -43,8 +44,8 @@ class Matrices:
     Args:
       checkpoint: the source.
       target: "onnx" or "tflite".
-      symmetric: how activations are rounded (``Target.symmetric_activations``).
       method: the recipe's, or None for the default.
+      text: that raised codes are calibrated on.
       effective: the file's weights.
       simulation: the source with parts of them.
       full: everything as in the file.
@@ -55,15 +56,15 @@ class Matrices:
         self,
         checkpoint: Checkpoint,
         target: str,
-        symmetric: bool,
         method: str | None,
+        text: CalibrationText,
         effective: Effective,
         simulation: Simulation,
         full: Variant,
         base: Doubles,
     ) -> None:
-        self._checkpoint, self._target, self._symmetric = checkpoint, target, symmetric
-        self._method, self._effective, self._simulation = method, effective, simulation
+        self._checkpoint, self._target, self._method = checkpoint, target, method
+        self._text, self._effective, self._simulation = text, effective, simulation
         self._full, self._base = full, base
         tables = [t for t in effective.stored.values() if t.role in ("table", "tied")]
         self._most = max((t.shape[0] for t in tables), default=0)
@@ -89,7 +90,7 @@ class Matrices:
             found.append(
                 Matrix(
                     name, block_of.get(name, ""), stored.role, stored.bits, stored.group,
-                    self._effective.bytes[name], estimates[name], wins.get(name),
+                    math.prod(stored.shape[1:]), self._effective.bytes[name], estimates[name], wins.get(name),
                     raises.get(name, ()),
                 )
             )  # fmt: skip
@@ -128,7 +129,7 @@ class Matrices:
         tokenizer = TextTokenizer.from_json(
             self._checkpoint.tokenizer_json, self._checkpoint.contract
         )
-        rows = tokenizer.encode(list(builtin_texts(TEXTS)), [None] * TEXTS)
+        rows = tokenizer.encode(list(builtin_texts(MEAN_TEXTS)), [None] * MEAN_TEXTS)
         return self._simulation.mean_inputs(self._full, corrected, rows)
 
     def _estimates(self) -> dict[str, float]:
@@ -176,23 +177,27 @@ class Matrices:
     def _calibrated(
         self, steps: Mapping[str, int]
     ) -> dict[str, tuple[QuantizedTensor, Floats | None]]:
-        """Codes of some matrices at more bits by the file's own method, all else as in the file."""
+        """Codes of some matrices at more bits by the file's own method, as an export makes them.
+
+        All other layers are as in the file, tables float: an export calibrates so.
+        """
         grids = {name: self._grid(name, bits) for name, bits in steps.items()}
         chosen = {n: g for n, g in grids.items() if self._needs_text(n, g)}
         if not chosen:
             return {}
+        fresh = {*chosen, *(_bias_of(name) for name in chosen)}
         start = {
             name: value
             for name, value in self._effective.values.items()
-            if name not in chosen and name not in {_bias_of(n) for n in chosen}
+            if name not in fresh and self._effective.stored[name].role in ("matrix", "vector")
         }
         found = calibrate_plan(
             self._checkpoint,
             Plan(chosen, self._method, False),
             set(chosen),
             {n: (1 / m).astype(np.float32) for n, m in self._effective.multipliers.items()},
-            CalibrationText("built-in", builtin_texts(TEXTS)),
-            self._symmetric if self._effective.zero_points else None,
+            self._text,
+            self._effective.symmetric if self._effective.zero_points else None,
             start=start,
         )
         source = self._checkpoint.parameters

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.parity.metrics import Interval
+from edgekit.report.explained import size_text
 
 #: share of the file's loss by which the simulation may miss it before that is said
 TRUSTED = 0.1
 #: losses below this are the last bits of float32
 NOTHING = 1e-6
+#: share of the file's bytes up to which the largest win is named, not the best per byte
+CHEAP = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Matrix:
       block: that holds it.
       role: what the graph does with it ("matrix", "table", "tied", "kernel").
       bits, group: of its codes, inputs per scale.
+      cols: inputs of a row.
       bytes: of codes and scales in the file.
       estimate: cosine won by its return to float as the gradient foretells it.
       wins: the same, measured; None where the estimate left it out.
@@ -109,6 +113,7 @@ class Matrix:
     role: str
     bits: int
     group: int | None
+    cols: int
     bytes: int
     estimate: float
     wins: Interval | None
@@ -160,13 +165,12 @@ class Explanation:
         return {**data, "sentence": self.sentence}
 
 
-def short(loss: float) -> str:
-    """A small loss or gain as text, two digits of it: 0.0043, 0.00012."""
-    return f"{loss:.{max(4, 1 - _exponent(loss))}f}"
-
-
-def _exponent(number: float) -> int:
-    return int(f"{abs(number):e}".split("e")[1]) if abs(number) > NOTHING else -5
+def short(number: float) -> str:
+    """A small loss or gain as text, four decimals and two digits at least: 0.0043, 0.00012."""
+    if abs(number) < NOTHING:
+        return "0"
+    exponent = int(f"{abs(number):e}".split("e")[1])
+    return f"{number:.{max(4, 1 - exponent)}f}"
 
 
 def _where(found: Explanation) -> str:
@@ -180,20 +184,27 @@ def _where(found: Explanation) -> str:
     worst = max(parts, key=lambda name: parts[name])
     share = parts[worst] / max(sum(max(0.0, part) for part in parts.values()), NOTHING)
     how = "Most" if share > 0.5 else "The largest part"
-    text = f"{how} of the loss of {short(shares.loss)} is in {worst} ({share:.0%})"
-    blocks = [block for block in found.blocks if block.wins > 0]
-    if worst == "the matrices" and len(found.blocks) > 1 and blocks:
+    text = f"{how} of the loss of {short(shares.loss)} is in {worst} ({share:.0%} of the parts)"
+    holders = {m.block for m in found.matrices if m.role not in ("table", "tied")}
+    blocks = [block for block in found.blocks if block.wins > 0 and block.name in holders]
+    if worst == "the matrices" and len(holders) > 1 and blocks:
         text += f", first of all in {max(blocks, key=lambda block: block.wins).name}"
     return text
 
 
 def _remedy(found: Explanation) -> str:
+    tried = [matrix for matrix in found.matrices if matrix.raises]
+    if not tried:
+        return "the matrices that cost most have 8 bits already"
     choices = [(m, r) for m in found.matrices for r in m.raises if r.wins.low > 0]
     if not choices:
-        return "no single matrix at more bits wins more than chance would"
-    # the widest that still wins is rarely the best buy
-    matrix, best = max(choices, key=lambda pair: pair[1].wins.mean / max(1, pair[1].bytes))
+        return f"none of its {len(tried)} worst matrices wins more at more bits than chance would"
+    cheap = [pair for pair in choices if pair[1].bytes < CHEAP * found.size_bytes]
+    if cheap:
+        matrix, best = max(cheap, key=lambda pair: pair[1].wins.mean)
+    else:
+        matrix, best = max(choices, key=lambda pair: pair[1].wins.mean / max(1, pair[1].bytes))
     return (
-        f"raising {matrix.name} to {best.bits} bits costs {best.bytes / 1e6:.2f} MB "
+        f"raising {matrix.name} to {best.bits} bits costs {size_text(best.bytes)} "
         f"and wins {short(best.wins.mean)}"
     )

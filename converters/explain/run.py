@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgekit.converters.explain.blocks import explain_blocks, find_blocks
 from edgekit.converters.explain.effective import Effective, effective_weights_of
-from edgekit.converters.explain.matrices import TEXTS, Matrices
-from edgekit.converters.explain.result import TRUSTED, Explanation, Shares
+from edgekit.converters.explain.matrices import Matrices
+from edgekit.converters.explain.result import TRUSTED, Explanation, Matrix, Shares
 from edgekit.converters.explain.simulate import Doubles, Simulation, Variant
 from edgekit.converters.explain.subject import Subject
 from edgekit.converters.held_out import HeldOut
+from edgekit.converters.quantize.texts import CalibrationText, builtin_texts
 from edgekit.converters.sources.checkpoint import Checkpoint
 
 from edgekit.parity.metrics import bootstrap
@@ -16,16 +19,20 @@ from edgekit.progress import Progress
 
 
 def explain_file(
-    subject: Subject, checkpoint: Checkpoint, symmetric: bool, texts: int, progress: Progress
+    subject: Subject,
+    checkpoint: Checkpoint,
+    texts: int,
+    progress: Progress,
+    notes: Sequence[str] = (),
 ) -> Explanation:
     """Explain one file that holds codes.
 
     Args:
       subject: the file.
       checkpoint: its source, with the folder's length in its contract.
-      symmetric: the target's ``symmetric_activations``.
       texts: how many of the built-in evaluation texts, which no calibration reads.
       progress: where stages are told.
+      notes: what else is to be said.
     Raises:
       ArtifactError: the file is damaged.
       WorkerDied: the runtime cannot run it.
@@ -34,7 +41,7 @@ def explain_file(
     effective = effective_weights_of(subject.path, subject.stored(), checkpoint.parameters)
     progress.stage("source outputs")
     held = HeldOut.builtin(checkpoint, "all", texts)
-    simulation = Simulation(checkpoint, effective, symmetric, held)
+    simulation = Simulation(checkpoint, effective, held)
     full = Variant.of(effective, effective.values, effective.zero_points)
     progress.stage("shares")
     base = simulation.cosines(full)
@@ -47,8 +54,9 @@ def explain_file(
         for place in find_blocks(checkpoint.model)
         for parameter in place.parameters
     }
+    text = _calibration_text(subject)
     matrices = Matrices(
-        checkpoint, subject.entry.target, symmetric, subject.recipe.method,
+        checkpoint, subject.entry.target, subject.recipe.method, text,
         effective, simulation, full, base,
     ).measure(block_of)  # fmt: skip
     progress.done()
@@ -62,17 +70,8 @@ def explain_file(
         shares=shares,
         blocks=tuple(blocks),
         matrices=tuple(matrices),
-        notes=(*subject.notes, *_notes(shares)),
+        notes=(*subject.notes, *notes, *_notes(shares, matrices, text)),
     )
-
-
-def nothing_to_explain(subject: Subject) -> Explanation:
-    """What is said of a file without codes."""
-    entry = subject.entry
-    return Explanation(
-        entry.path, entry.recipe, entry.target, entry.size_bytes,
-        str(subject.manifest.source["name"]), 0, None, (), (), subject.notes,
-    )  # fmt: skip
 
 
 def _shares(
@@ -94,15 +93,25 @@ def _shares(
     )
 
 
-def _notes(shares: Shares) -> list[str]:
-    notes = [
-        f"codes of more bits were made on {TEXTS} texts or none: an export that calibrates anew "
-        "wins at least as much"
-    ]
+def _calibration_text(subject: Subject) -> CalibrationText:
+    """The built-in text, as much of it as the export read; a user's own is not in the folder."""
+    read = subject.entry.calibration
+    if read.get("name") == "built-in" and type(read.get("texts")) is int:
+        return CalibrationText("built-in", builtin_texts(read["texts"]))
+    return CalibrationText.builtin()
+
+
+def _notes(shares: Shares, matrices: Sequence[Matrix], text: CalibrationText) -> list[str]:
+    notes = []
+    if any(matrix.raises for matrix in matrices):
+        notes.append(
+            "what more bits win is a lower bound: codes were made without text (mse, rtn) or on "
+            f"{len(text.texts)} built-in texts (other methods), and nothing else was made anew"
+        )
     if shares.missed > TRUSTED:
         notes.insert(
             0,
             f"the simulation is {shares.missed:.0%} of the loss away from the file itself: take "
-            "what follows as a hint",
+            "what it says of blocks and matrices as a hint",
         )
     return notes

@@ -69,13 +69,10 @@ class Simulation:
     Args:
       checkpoint: the source; it is left as it is.
       effective: of the file: how its kernels round.
-      symmetric: activations are rounded around zero (``Target.symmetric_activations``).
       held: the examples and what the source gives for them.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, effective: Effective, symmetric: bool, held: HeldOut
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, effective: Effective, held: HeldOut) -> None:
         self.held, self._checkpoint = held, checkpoint
         names = checkpoint.module.named_modules()
         prefix = next(name for name, child in names if child is checkpoint.model)
@@ -89,7 +86,7 @@ class Simulation:
         self._source = {n: checkpoint.parameters[n] for n in self._parameters}
         self._now: dict[str, Floats] = dict(self._source)
         zeros = {n: z for n, z in effective.zero_points.items() if z is not None}
-        self._rounding = Rounding(symmetric, effective.multipliers, zeros)
+        self._rounding = Rounding(effective.symmetric, effective.multipliers, zeros)
         self._task = get_task(held.contract.task)
         self._reference = split_rows(self._task, held.reference, held.rows, held.contract)
         self.batches = batches_of(held.rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from edgekit.converters.explain.result import Explanation
 from edgekit.converters.sources.checkpoint import Checkpoint
 
 from edgekit.audit import StoredTensor
@@ -48,9 +49,23 @@ class Subject:
         """Of the file."""
         return Recipe.parse(self.entry.recipe)
 
+    @property
+    def has_codes(self) -> bool:
+        """Anything in it is quantized."""
+        return any(not tensor.dtype.startswith("float") for tensor in self.stored())
+
     def stored(self) -> list[StoredTensor]:
         """Where each parameter lies in the file."""
         return [StoredTensor.from_json(tensor) for tensor in self.entry.tensors]
+
+
+def nothing_to_explain(subject: Subject) -> Explanation:
+    """What is said of a file without codes."""
+    entry = subject.entry
+    return Explanation(
+        entry.path, entry.recipe, entry.target, entry.size_bytes,
+        str(subject.manifest.source["name"]), 0, None, (), (), subject.notes,
+    )  # fmt: skip
 
 
 def find_subject(folder: Path, recipe: str, target: str | None) -> Subject:
