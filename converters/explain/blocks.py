@@ -1,4 +1,4 @@
-"""The blocks of a model, found in its modules, and how far each one's output is from the source's."""
+"""The blocks of a model, found in its modules, and how far each output is from the source's."""
 
 from __future__ import annotations
 

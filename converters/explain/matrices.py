@@ -80,20 +80,25 @@ class Matrices:
         estimates = self._estimates()
         likely = sorted(names, key=lambda name: -estimates[name])[:MEASURED]
         wins = {name: self._win(self._returned(name)) for name in likely}
-        order = sorted(
-            names, key=lambda n: (0, -wins[n].mean) if n in wins else (1, -estimates[n])
-        )
+        order = sorted(names, key=lambda n: (0, -wins[n].mean) if n in wins else (1, -estimates[n]))
         raises = self._raises(order[:WORST])
         found = []
         for name in order:
             stored = self._effective.stored[name]
             found.append(
                 Matrix(
-                    name, block_of.get(name, ""), stored.role, stored.bits, stored.group,
-                    math.prod(stored.shape[1:]), self._effective.bytes[name], estimates[name], wins.get(name),
-                    raises.get(name, ()),
+                    name=name,
+                    block=block_of.get(name, ""),
+                    role=stored.role,
+                    bits=stored.bits,
+                    group=stored.group,
+                    cols=math.prod(stored.shape[1:]),
+                    bytes=self._effective.bytes[name],
+                    estimate=estimates[name],
+                    wins=wins.get(name),
+                    raises=raises.get(name, ()),
                 )
-            )  # fmt: skip
+            )
         return found
 
     def _win(
@@ -171,7 +176,10 @@ class Matrices:
             changed |= self._following(name, value)
         more = stored_bytes(tensor, stored, self._target, integer) - self._effective.bytes[name]
         return Raise(
-            grid.bits, method, more, self._win(changed, {} if products is None else {name: products})
+            grid.bits,
+            method,
+            more,
+            self._win(changed, {} if products is None else {name: products}),
         )
 
     def _calibrated(

@@ -31,9 +31,7 @@ def raised_bits(stored: StoredTensor, target: str) -> list[int]:
     return sorted({bits for bits in (step, MAX_BITS) if stored.bits < bits <= MAX_BITS})
 
 
-def raised_grid(
-    stored: StoredTensor, bits: int, target: str, integer: bool, most: int
-) -> Grid:
+def raised_grid(stored: StoredTensor, bits: int, target: str, integer: bool, most: int) -> Grid:
     """The grid of that parameter at other bits, groups as they are where the target has them.
 
     Args:
@@ -77,7 +75,7 @@ def stored_bytes(tensor: QuantizedTensor, stored: StoredTensor, target: str, int
     rows, cols = tensor.shape
     if stored.transform.layout == "rows":
         rows = min(rows, stored.transform.stop or rows) - stored.transform.start
-    groups = tensor.scales.shape[1]
+    groups = int(tensor.scales.shape[1])
     if target == "tflite":
         if stored.role != "table":
             held = container(tensor.bits, groups > 1)
@@ -95,7 +93,7 @@ def stored_bytes(tensor: QuantizedTensor, stored: StoredTensor, target: str, int
 
 
 def _scale_bytes(tensor: QuantizedTensor, stored: StoredTensor, rows: int) -> int:
-    groups = tensor.scales.shape[1]
+    groups = int(tensor.scales.shape[1])
     if stored.transform.factor != 1.0:
         return rows * groups * 4
     if tensor.scale_codes is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.report.rows import megabytes
@@ -9,6 +10,9 @@ from edgekit.report.terminal import print_line, print_table
 
 if TYPE_CHECKING:
     from edgekit.converters.api import Explanation, Matrix
+
+#: header and rows
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def print_explanation(found: Explanation) -> None:
@@ -30,7 +34,7 @@ def print_explanation(found: Explanation) -> None:
     print_line(found.sentence)
 
 
-def _shares(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _shares(found: Explanation) -> Table:
     shares = found.shares
     assert shares is not None
     parts = (
@@ -44,7 +48,7 @@ def _shares(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     return ("what is quantized", "1 - cosine", "of the file's"), rows
 
 
-def _blocks(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _blocks(found: Explanation) -> Table:
     def number(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
@@ -64,7 +68,7 @@ def _blocks(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     return header, rows
 
 
-def _matrices(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _matrices(found: Explanation) -> Table:
     rows = [
         (m.name, _bits(m), megabytes(m.bytes), _fixed(m.wins.mean))
         for m in found.matrices
@@ -73,7 +77,7 @@ def _matrices(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]
     return ("matrix", "bits", "size", "float wins"), rows
 
 
-def _raises(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _raises(found: Explanation) -> Table:
     rows = [
         (
             m.name,

@@ -1,4 +1,4 @@
-"""The simulation against the written file, the shares, and a matrix that was made bad on purpose."""
+"""The simulation against the written file, the shares, a matrix that was made bad on purpose."""
 
 from __future__ import annotations
 
@@ -34,14 +34,19 @@ def explained(folders: dict[str, Path], embedder: Path) -> Explain:
 def test_float_activations_are_simulated_to_the_last_digits(explained: Explain) -> None:
     shares = explained("onnx", "w4g16").shares
     assert shares is not None
-    assert shares.loss > 1e-4
-    assert abs(shares.all - shares.loss) < 1e-6
+    assert shares.loss > 1e-5
+    assert abs(shares.all - shares.loss) < 2e-7
     assert shares.activations < 1e-7
 
 
 @pytest.mark.parametrize(
     ("target", "recipe"),
-    [("onnx", "w3g16_a8+e3g16"), ("onnx", "w8c_a8"), ("tflite", "w8c_a8"), ("tflite", "w4c_a8+e3c")],
+    [
+        ("onnx", "w3g16_a8+e3g16"),
+        ("onnx", "w8c_a8"),
+        ("tflite", "w8c_a8"),
+        ("tflite", "w4c_a8+e3c"),
+    ],
 )
 def test_rounded_activations_are_simulated_closely(
     target: str, recipe: str, explained: Explain
@@ -136,6 +141,7 @@ def spoiled(
     """The w8c_a8 files written again with one matrix at 2 bits."""
     from edgekit.converters.api import _load_source, _target
     from edgekit.converters.quantize.methods import get_method
+    from edgekit.converters.quantize.plan import grid_for
     from edgekit.converters.sources.transformers_folder import with_length
 
     from edgekit.recipe import Grid
@@ -154,6 +160,8 @@ def spoiled(
             weights[binding.parameter] = value
             if binding.role in ("matrix", "table"):
                 grid = Grid(2 if binding.parameter == BAD else 8, "channel")
+                if name == "onnx":
+                    grid = grid_for(grid, binding.role == "matrix")
                 weights[binding.parameter], _ = get_method("rtn").quantize(value, None, None, grid)
         path = folder / f"model.w8c_a8.{name}"
         [written] = target.write(model, weights, path, {"edgekit": "0"}, True)

@@ -119,17 +119,16 @@ def test_bytes_and_weights_of_raised_matrices_are_those_of_a_file(
     assert seen == {"matrix", "table"}
 
 
-def test_effective_weights_keep_what_the_file_left_out(folders: dict[str, Path], embedder: Path) -> None:
+def test_effective_weights_keep_what_the_file_left_out(
+    folders: dict[str, Path], embedder: Path
+) -> None:
     from edgekit.converters.api import _load_source
 
     entry = next(e for e in Manifest.read(folders["onnx"]).files if e.recipe == "w4g16")
     checkpoint = _load_source(str(embedder), "sentence-embedding", None, None)
     stored = [StoredTensor.from_json(t) for t in entry.tensors]
     name = "embeddings.position_embeddings.weight"
-    cut = [
-        dataclasses.replace(t, shape=(70, 32)) if t.parameter == name else t
-        for t in stored
-    ]
+    cut = [dataclasses.replace(t, shape=(70, 32)) if t.parameter == name else t for t in stored]
     source = dict(checkpoint.parameters)
     found = effective_weights_of(folders["onnx"] / entry.path, stored, source)
     for tensor in stored:
