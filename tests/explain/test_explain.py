@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,13 +139,9 @@ BAD = "encoder.layer.1.intermediate.dense.weight"
 def spoiled(
     folders: dict[str, Path], embedder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """The w8c_a8 files written again with one matrix at 2 bits."""
+    """The w8c_a8 files written again with one matrix at 2 bits; all at 8 bits beside it."""
     from edgekit.converters.api import _load_source, _target
-    from edgekit.converters.quantize.methods import get_method
-    from edgekit.converters.quantize.plan import grid_for
     from edgekit.converters.sources.transformers_folder import with_length
-
-    from edgekit.recipe import Grid
 
     made = {}
     for name, source in folders.items():
@@ -154,17 +151,9 @@ def spoiled(
         checkpoint = with_length(checkpoint, contract.max_length, contract.buckets)
         target = _target(name)
         model = target.export(checkpoint, tmp_path_factory.mktemp("float"))
-        weights = {}
-        for binding in model["main"].bindings:
-            value = checkpoint.parameters[binding.parameter]
-            weights[binding.parameter] = value
-            if binding.role in ("matrix", "table"):
-                grid = Grid(2 if binding.parameter == BAD else 8, "channel")
-                if name == "onnx":
-                    grid = grid_for(grid, binding.role == "matrix")
-                weights[binding.parameter], _ = get_method("rtn").quantize(value, None, None, grid)
-        path = folder / f"model.w8c_a8.{name}"
-        [written] = target.write(model, weights, path, {"edgekit": "0"}, True)
+        good, path = folder / f"good.{name}", folder / f"model.w8c_a8.{name}"
+        target.write(model, rounded(checkpoint, model, name, 8), good, {}, True)
+        [written] = target.write(model, rounded(checkpoint, model, name, 2), path, {}, True)
         manifest = json.loads((folder / "edgekit.json").read_text())
         entry = next(e for e in manifest["files"] if e["path"] == path.name)
         entry["tensors"] = [tensor.to_json() for tensor in written.stored]
@@ -172,6 +161,25 @@ def spoiled(
         (folder / "edgekit.json").write_text(json.dumps(manifest))
         made[name] = folder
     return made
+
+
+def rounded(checkpoint: Any, model: Any, target: str, bits: int) -> dict[str, Any]:
+    """Plain rounding to 8 bits, ``BAD`` to others."""
+    from edgekit.converters.quantize.methods import get_method
+    from edgekit.converters.quantize.plan import grid_for
+
+    from edgekit.recipe import Grid
+
+    weights = {}
+    for binding in model["main"].bindings:
+        value = checkpoint.parameters[binding.parameter]
+        weights[binding.parameter] = value
+        if binding.role in ("matrix", "table"):
+            grid = Grid(bits if binding.parameter == BAD else 8, "channel")
+            if target == "onnx":
+                grid = grid_for(grid, binding.role == "matrix")
+            weights[binding.parameter], _ = get_method("rtn").quantize(value, None, None, grid)
+    return weights
 
 
 @pytest.mark.parametrize("target", ["onnx", "tflite"])
@@ -194,3 +202,25 @@ def test_a_bad_matrix_is_named_the_worst(
     assert "Most of the loss" in found.sentence
     assert worst.estimate == max(matrix.estimate for matrix in found.matrices)
     assert np.isfinite([m.estimate for m in found.matrices]).all()
+
+
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_what_more_bits_win_is_what_a_file_with_them_wins(
+    target: str, spoiled: dict[str, Path], embedder: Path
+) -> None:
+    from edgekit.converters.api import _load_source
+    from edgekit.converters.held_out import HeldOut
+
+    found = explain(spoiled[target], "w8c_a8", embedder, texts=TEXTS)
+    last = found.matrices[0].raises[-1]
+    assert last.bits == 8
+    contract = Manifest.read(spoiled[target]).contract
+    checkpoint = _load_source(str(embedder), contract.task, contract.max_length, None)
+    good = spoiled[target] / f"good.{target}"
+    measured = HeldOut.builtin(checkpoint, "all", TEXTS).measure(good)
+    assert found.shares is not None
+    assert last.wins.mean == pytest.approx(measured.mean - found.shares.file.mean, rel=0.02)
+    grown = good.stat().st_size - found.size_bytes
+    # scales, operators that unpack, and padding in between: some hundred bytes
+    assert abs(grown - last.bytes) < 3000
+    assert last.bytes > 1000
