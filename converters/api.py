@@ -1,4 +1,4 @@
-"""The only door into the converters: export, and reference outputs of a source."""
+"""The only door into the converters: export, explain, and reference outputs of a source."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.converters.explain.result import Explanation, Matrix
+from edgekit.converters.explain.subject import check_source, find_subject, nothing_to_explain
 from edgekit.converters.float_model import Target
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.allocator import share_one_heap
@@ -26,6 +28,8 @@ from edgekit.support import TARGETS, check_supported
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
 from edgekit.tasks.cases import read_cases
+
+__all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
 
 DEFAULT_RECIPE = "fast"
 DEFAULT_BUCKETS = (32, 64, 128)
@@ -131,6 +135,47 @@ def reference_golden(
     return make_golden(examples, rows, checkpoint.reference(rows), checkpoint.contract, sketches)
 
 
+def explain(
+    folder: str | os.PathLike[str],
+    recipe: str,
+    reference: str | os.PathLike[str],
+    target: str | None = None,
+    base: str | os.PathLike[str] | None = None,
+    texts: int = 150,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Where the quality of an exported file went: by cause, by block, by matrix.
+
+    Args:
+      folder: an exported folder.
+      recipe: of the file in it.
+      reference: the checkpoint that was exported: folder, hub id, or "demo".
+      target: "onnx" or "tflite"; the only one, or onnx, when None.
+      base: folder or hub id of an adapter's base.
+      texts: how many of the built-in evaluation texts, which no calibration reads.
+      progress: where stages are told.
+    Returns:
+      all measurements; empty for a file without codes (fp32, fp16), where nothing was lost.
+    Raises:
+      EdgekitError: no such file, a damaged one, another model's, or a package that is missing.
+    """
+    progress = progress or Progress.silent()
+    if texts < 1:
+        raise UsageError(f"{texts} texts are nothing to measure on.", "give 1 or more.")
+    subject = find_subject(Path(folder), recipe, target)
+    if not subject.has_codes:
+        return nothing_to_explain(subject)
+    _require_packages((), "explaining a file")
+    progress.stage("load")
+    contract = subject.manifest.contract
+    under = None if base is None else str(base)
+    checkpoint = _load_source(str(reference), contract.task, contract.max_length, under)
+    notes = check_source(subject, checkpoint)
+    with quiet_libraries():
+        from edgekit.converters.explain.run import explain_file
+    return explain_file(subject, checkpoint, texts, progress, notes)
+
+
 def open_source(
     model: str | os.PathLike[str],
     task: str | None = None,
@@ -224,7 +269,7 @@ def _display_name(model: str, folder: Path) -> str:
     return folder.resolve().name if path.exists() else model
 
 
-def _require_packages(targets: Sequence[str]) -> None:
+def _require_packages(targets: Sequence[str], purpose: str = "exporting") -> None:
     from importlib.util import find_spec
 
     needed = ["torch", "transformers", "safetensors", "tokenizers"]
@@ -232,7 +277,7 @@ def _require_packages(targets: Sequence[str]) -> None:
     needed += ["litert_torch", "ai_edge_litert"] if "tflite" in targets else []
     for package in needed:
         if find_spec(package) is None:
-            raise MissingExtraError(package.replace("_", "-"), "convert", "exporting")
+            raise MissingExtraError(package.replace("_", "-"), "convert", purpose)
 
 
 def _target(name: str) -> Target:

@@ -79,6 +79,7 @@ def calibrate(
     cache: Path | None = None,
     seed: int = 0,
     told: Callable[[int, int], None] | None = None,
+    start: Mapping[str, Floats] | None = None,
 ) -> Calibrated:
     """Quantize matrices with statistics from text.
 
@@ -94,6 +95,8 @@ def calibrate(
       cache: a folder for the float path's activations, found again by content.
       seed: of the random directions of the guided measure.
       told: called with (stages done, stages).
+      start: parameters that the quantized path has other values of from the beginning: what of a
+        model is quantized already.
     Raises:
       CheckpointError: a matrix holds NaN.
       CasesError: there is no text.
@@ -113,6 +116,7 @@ def calibrate(
         outputs = output_moments(module, _some(batches, METRIC_TOKENS), inner, seed)
     give_back()
     quantized = copy.deepcopy(module)
+    _fill(quantized, start or {})
     work = _Work(quantized, grids, choose, outputs)
     missing = tuple(name for name in grids if name not in known)
     if needs <= {"nothing"}:
@@ -135,6 +139,13 @@ def calibrate(
                 told(number + 1, len(course.stages))
     tokens = sum(next(iter(batch.values())).size for batch in batches)
     return Calibrated(work.tensors, work.biases, work.errors, tokens, missing)
+
+
+def _fill(module: Any, values: Mapping[str, Floats]) -> None:
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, value in values.items():
+            parameters[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
 
 
 def _chooser(method: Method | Callable[[str], Method]) -> Callable[[str], Method]:

@@ -42,6 +42,7 @@ def calibrate_plan(
     symmetric: bool | None,
     cache: Path | None = None,
     told: Callable[[int, int], None] | None = None,
+    start: Mapping[str, Floats] | None = None,
 ) -> Calibrated:
     """Quantize a plan's matrices with statistics from text.
 
@@ -54,6 +55,7 @@ def calibrate_plan(
       symmetric: how the kernels round activations (``Rounding``); None when they do not.
       cache: folder for the float path, shared by the recipes of one export.
       told: called with (stages done, stages).
+      start: parameters that are quantized already, see ``calibrate``.
     Returns:
       codes and corrected biases under the checkpoint's parameter names.
     """
@@ -65,15 +67,15 @@ def calibrate_plan(
     prefix = next(
         name for name, child in checkpoint.module.named_modules() if child is checkpoint.model
     )
-    start = f"{prefix}." if prefix else ""
+    before = f"{prefix}." if prefix else ""
     scaled = _Equalized(factors)
     rounding = None
     if symmetric is not None:
-        divided = {start + name: (1 / f).astype(np.float32) for name, f in factors.items()}
+        divided = {before + name: (1 / f).astype(np.float32) for name, f in factors.items()}
         rounding = Rounding(symmetric, divided)
 
     def choose(name: str) -> Method:
-        short = name.removeprefix(start)
+        short = name.removeprefix(before)
         return scaled.method(short, _method(plan, grids[short]))
 
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
@@ -82,22 +84,23 @@ def calibrate_plan(
         found = calibrate(
             checkpoint.module,
             batches_of(rows),
-            {start + name: grid for name, grid in grids.items()},
+            {before + name: grid for name, grid in grids.items()},
             choose,
             activations=rounding,
             cache=cache,
             told=told,
+            start={before + name: value for name, value in (start or {}).items()},
         )
 
     def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name.removeprefix(start): value for name, value in values.items()}
+        return {name.removeprefix(before): value for name, value in values.items()}
 
     return replace(
         found,
         tensors=plain(found.tensors),
         biases=plain(found.biases),
         errors=plain(found.errors),
-        uncalibrated=tuple(name.removeprefix(start) for name in found.uncalibrated),
+        uncalibrated=tuple(name.removeprefix(before) for name in found.uncalibrated),
     )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": "Re-check an exported folder or file, without torch.",
     "inspect": "Show what is in an exported file: inputs, operators, tensor types, provenance.",
     "evaluate": "Measure accuracy, F1 and the like on labelled data, beside the source.",
+    "explain": "Show where a file's quality went: by block, by cause, by matrix.",
     "bench": "Measure latency and memory of exported files.",
     "recipes": "List the recipes: how each is stored and which kernel runs it.",
     "doctor": "Show runtimes, versions and CPU features, and what is missing.",

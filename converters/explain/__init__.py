@@ -1,0 +1,1 @@
+"""Where the quality of an exported file went: by block, by cause, by matrix."""
