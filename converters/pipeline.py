@@ -32,6 +32,7 @@ from edgekit.parity.validate import FileVerdict
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
+from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.report.markdown import folder_report
 from edgekit.runtime.cpu_level import is_available
@@ -208,11 +209,16 @@ def quantized(
         return Quantized(apply_plan(plan, checkpoint.parameters, factors))
     progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
     symmetric = target.symmetric_activations if recipe.int8_activations else None
+    # tables first: what they lose is then seen, and made up for, by the matrices behind them
+    first = apply_plan(plan.without(matrices), checkpoint.parameters, {})
+    tables = {name: tensor for name, tensor in first.items() if isinstance(tensor, QuantizedTensor)}
+    start = {name: tensor.dequantize().reshape(shapes[name]) for name, tensor in tables.items()}
     found = calibrate_plan(
-        checkpoint, plan, matrices, factors, text, symmetric, scratch / "float-path"
+        checkpoint, plan, matrices, factors, text, symmetric, scratch / "float-path", start=start
     )
     parameters = {**checkpoint.parameters, **found.biases}
-    weights = apply_plan(plan, parameters, factors, lambda name, *_: found.tensors.get(name))
+    made = {**found.tensors, **tables}
+    weights = apply_plan(plan, parameters, factors, lambda name, *_: made.get(name))
     return Quantized(weights, found.biases, {**text.to_json(), "tokens": found.tokens})
 
 

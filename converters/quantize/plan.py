@@ -39,6 +39,13 @@ class Plan:
     method: str | None
     equalized: bool
 
+    def without(self, parameters: set[str]) -> Plan:
+        """The decisions about grids of all other parameters."""
+        kept = {
+            n: f for n, f in self.formats.items() if isinstance(f, Grid) and n not in parameters
+        }
+        return replace(self, formats=kept)
+
 
 def make_plan(
     recipe: Recipe, roles: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], target: str
