@@ -16,7 +16,7 @@ from edgekit.converters.sweep.workers import Workers
 from edgekit.errors import UnsupportedError
 from edgekit.progress import Progress
 from edgekit.report.rows import megabytes
-from edgekit.report.sweep_files import files_of
+from edgekit.report.sweep_files import PLOTS, files_of
 from edgekit.sweep.options import Combination, Refused, SweepOptions
 from edgekit.sweep.point import Point
 from edgekit.sweep.result import Failed, Sweep
@@ -80,8 +80,14 @@ def run_sweep(
         finally:
             runner.close()
         progress.stage("write tables and plots")
-        for name, content in files_of(sweep).items():
+        files, missing = files_of(sweep)
+        for name in PLOTS:  # of an earlier sweep
+            if name not in files:
+                (out / name).unlink(missing_ok=True)
+        for name, content in files.items():
             store.publish(name, content)
+        if missing is not None:
+            progress.tell(missing)
         progress.done()
         return sweep
     finally:

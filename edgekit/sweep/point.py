@@ -71,7 +71,7 @@ class Point:
 
     @property
     def loss(self) -> Interval:
-        """What the file loses, with its interval: of the metric if there is one, else 1 - cosine."""
+        """What the file loses, with its interval: of the metric, or without one 1 - cosine."""
         m, c = self.metric, self.cosine
         if m is not None:
             return Interval(-m.difference, -m.difference_high, -m.difference_low, c.n)
