@@ -14,7 +14,7 @@ from edgekit.converters.sweep.job import Answer, Job, run_job
 from edgekit.errors import InternalError, MachineError, MissingExtraError, first_line
 
 #: seconds to wait for the scheduler, for its first worker, and for a worker after all have gone
-PATIENCE = 10.0
+PATIENCE = 5.0
 #: how often a job is given to another worker when its own fails; deaths count apart, see below
 RETRIES = 1
 _LOOK_EVERY = 2.0
@@ -46,6 +46,8 @@ class Cluster:
         # it logs every attempt to connect; the error is ours to tell
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
+            if not address:  # Dask would start a cluster of its own
+                raise ValueError("the address is empty")
             self._client = client(address, timeout=patience, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise MachineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import threading
@@ -120,6 +121,7 @@ def _open(setup: Setup) -> tuple[Source, Path]:
     return _opened[setup]
 
 
+@atexit.register
 def close_sources() -> None:
     """Forget what this process has opened, and remove its files."""
     while _opened:

@@ -108,7 +108,8 @@ def run_command(arguments: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, click.Abort) as interrupt:
         note_interrupt(None)
-        click.echo(f"interrupted; {str(interrupt) or _NOTHING_LEFT}.", err=True)
+        told = str(interrupt.__cause__ or interrupt)  # click's Abort comes of a KeyboardInterrupt
+        click.echo(f"interrupted; {told or _NOTHING_LEFT}.", err=True)
         return EXIT_INTERRUPTED
     except Terminated as interrupt:
         note_interrupt(None)

@@ -15,6 +15,8 @@ DEFAULT_GROUPS = ("32", "c")
 DEFAULT_TARGETS = ("onnx",)
 #: the best method of each grid, as a recipe without ``@`` means it
 DEFAULT_METHOD = "default"
+#: as recipes have them behind the bits; g<n> is written n here
+_GROUPS = ("c", "16", "32", "64", "128", "256")
 ACTIVATIONS = {"float": "", "int8": "_a8"}
 
 
@@ -130,10 +132,8 @@ def _groups(texts: Sequence[str]) -> list[str]:
     grains = []
     for item in items:
         grain = item if item == "c" else f"g{item}"
-        try:
-            Recipe.parse(f"w4{grain}")
-        except RecipeSyntaxError:
-            raise _wrong("--group", item, "c, 16, 32, 64, 128 and 256") from None
+        if item not in _GROUPS:
+            raise _wrong("--group", item, ", ".join(_GROUPS))
         grains.append(grain)
     return grains
 
@@ -143,9 +143,11 @@ def _embeddings(texts: Sequence[str]) -> list[str]:
         return [""]
     for item in _items(texts, "--embeddings"):
         try:
-            Recipe.parse(f"w4c+e{item}")
+            named = Recipe.parse(f"w4c+e{item}").method is not None
         except RecipeSyntaxError:
-            raise _wrong("--embeddings", item, "what recipes write behind +e") from None
+            named = True
+        if named:
+            raise _wrong("--embeddings", item, "what recipes write behind +e")
     return [f"+e{item}" for item in _items(texts, "--embeddings")]
 
 
