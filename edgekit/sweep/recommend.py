@@ -8,6 +8,9 @@
    do too; and where the chosen file's own interval reaches beyond it, the next one that surely will
    do is named. The choice is then undecided between them.
 5. When no file will do, say so and name the one that loses least.
+6. Half a step for every bit means a quarter of the squared error, which is what 1 - cosine grows
+   with: a factor of 4 for each bit per weight. The next larger file is said to pay when it wins
+   more than that, intervals apart: finer groups or better methods then cost less than bits.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from edgekit.sweep.point import Point
 
 #: of a cosine, or of a metric between 0 and 1
 TOLERANCE = 0.01
+#: by which one more bit per weight takes 1 - cosine down
+FACTOR_PER_BIT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,22 @@ def _neighbours(front: Sequence[Point], at: int) -> str:
         won = front[at].loss.mean - larger.loss.mean
         more = megabytes(larger.size_bytes - front[at].size_bytes)
         told += f"; the next larger, {larger.recipe}, would win {number(won)} for {more} more"
+        told += _pay(front[at], larger)
     return told
+
+
+def _pay(smaller: Point, larger: Point) -> str:
+    """Said of a larger file that wins more than its bits alone would, beyond doubt."""
+    if larger.metric is not None or larger.loss.high >= smaller.loss.low or larger.loss.mean <= 0:
+        return ""
+    bits = larger.effective_bits - smaller.effective_bits
+    gain, expected = smaller.loss.mean / larger.loss.mean, FACTOR_PER_BIT**bits
+    if bits <= 0 or gain <= expected:
+        return ""
+    return (
+        f", and pays: {gain:.1f} times less loss, where {bits:.2f} bits per weight alone would "
+        f"bring {expected:.1f}"
+    )
 
 
 def _told(point: Point) -> str:

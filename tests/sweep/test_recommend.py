@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from edgekit.sweep.point import Point
 from edgekit.sweep.recommend import TOLERANCE, recommend
@@ -19,6 +20,19 @@ def test_the_smallest_file_within_the_tolerance() -> None:
     assert "the next larger, w5g32, would win 0.0040 for 1.00 MB more" in found.sentence
     assert found.sentence.count("\n") == 0
     assert found.to_json()["tolerance"] == TOLERANCE
+
+
+def test_the_next_larger_pays_when_it_wins_more_than_its_bits() -> None:
+    a = point("w4c", 100_000, 0.008, 0.0001)
+    for loss, width, pays in (
+        (0.004, 0.0001, True), (0.0048, 0.0001, False), (0.0039, 0.005, False), (0.0, 0.0, False)
+    ):  # fmt: skip
+        b = replace(point("w4g32", 120_000, loss, width), effective_bits=a.effective_bits + 0.4)
+        found = recommend([a, b], "onnx")
+        assert found.recipe == "w4c"
+        # 4 ** 0.4 = 1.74
+        assert ("and pays: 2.0 times less loss, where 0.40 bits" in found.sentence) is pays
+        assert ("pays" in found.sentence) is pays
 
 
 def test_a_smaller_file_that_may_do_too_is_undecided() -> None:

@@ -49,6 +49,8 @@ def test_it_loses_running_points_alone(
         assert f"{word}; {len(kept)} of 6 points kept; run the same command to go on." in errors
         assert "Traceback" not in errors
         assert not (out / ".work").exists()
+    if number == signal.SIGTERM:
+        return  # as after Ctrl-C
     done = run(embedder, out, *options)
     assert done.returncode == 0, done.stderr
     assert f"{len(kept)} of 6 points are in the folder already" in done.stderr
