@@ -20,6 +20,14 @@ RETRIES = 1
 _LOOK_EVERY = 2.0
 
 
+def run_there(job: Job) -> Answer:
+    """Do a job on a worker, in its own folder: Dask clears that of a worker that was killed."""
+    import distributed
+
+    worker: Any = distributed.get_worker()
+    return run_job(job, worker.local_directory)
+
+
 class Cluster:
     """A connection to a scheduler.
 
@@ -65,7 +73,7 @@ class Cluster:
         done: queue.SimpleQueue[int] = queue.SimpleQueue()
         run = uuid.uuid4().hex  # a name of its own: the scheduler must not remember an older one
         futures = [
-            self._client.submit(run_job, job, key=f"edgekit-sweep-{run}-{i}", pure=False,
+            self._client.submit(run_there, job, key=f"edgekit-sweep-{run}-{i}", pure=False,
                                 retries=RETRIES)
             for i, job in enumerate(jobs)
         ]  # fmt: skip

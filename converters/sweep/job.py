@@ -67,16 +67,21 @@ _opened: dict[Setup, tuple[Source, Path]] = {}
 _turn = threading.Lock()
 
 
-def run_job(job: Job) -> Answer:
-    """Do a job in this process, on one thread; never raises but on interrupts."""
+def run_job(job: Job, place: str | None = None) -> Answer:
+    """Do a job in this process, on one thread; never raises but on interrupts.
+
+    Args:
+      job: what to do.
+      place: folder for float exports and the like; the system's for temporary files when None.
+    """
     with _turn:
         start = time.monotonic()
-        return replace(_answer(job), seconds=time.monotonic() - start)
+        return replace(_answer(job, place), seconds=time.monotonic() - start)
 
 
-def _answer(job: Job) -> Answer:
+def _answer(job: Job, place: str | None) -> Answer:
     try:
-        return Answer(_run(job))
+        return Answer(_run(job, place))
     except EdgekitError as error:
         return Answer.of(error)
     except MemoryError:
@@ -88,8 +93,8 @@ def _answer(job: Job) -> Answer:
         return Answer.of(InternalError(f"a bug in edgekit: {name}: {first_line(error)}."))
 
 
-def _run(job: Job) -> dict[str, Any]:
-    source, work = _open(job.setup)
+def _run(job: Job, place: str | None) -> dict[str, Any]:
+    source, work = _open(job.setup, place)
     if job.wanted is None:
         return source.facts
     differ = [k for k, value in job.facts.items() if source.facts.get(k) != value]
@@ -102,10 +107,10 @@ def _run(job: Job) -> dict[str, Any]:
         return source.measure(job.wanted, Path(folder)).to_json()
 
 
-def _open(setup: Setup) -> tuple[Source, Path]:
+def _open(setup: Setup, place: str | None) -> tuple[Source, Path]:
     if setup not in _opened:
         close_sources()
-        work = Path(tempfile.mkdtemp(prefix="edgekit-sweep-"))
+        work = Path(tempfile.mkdtemp(prefix="edgekit-sweep-", dir=place))
         try:
             from importlib.util import find_spec
 
