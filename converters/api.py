@@ -1,4 +1,4 @@
-"""The only door into the converters: export, explain, and reference outputs of a source."""
+"""The only door into the converters: export, sweep, explain, and a source's own outputs."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ from pathlib import Path
 
 from edgekit.converters.explain.result import Explanation, Matrix
 from edgekit.converters.explain.subject import check_source, find_subject, nothing_to_explain
-from edgekit.converters.float_model import Target
+from edgekit.converters.opening import (
+    calibration_text,
+    fit_tflite,
+    load_source,
+    open_target,
+    require_packages,
+)
 from edgekit.converters.pipeline import ExportResult, run_pipeline
-from edgekit.converters.quantize.allocator import share_one_heap
-from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import Checkpoint, ModuleSession
+from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
 
 from edgekit.contract import Contract
-from edgekit.errors import CasesError, MissingExtraError, UsageError
+from edgekit.errors import UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
 from edgekit.runtime.model import Model
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.support import TARGETS, check_supported
+from edgekit.sweep.options import SweepOptions
+from edgekit.sweep.result import Sweep
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
-from edgekit.tasks.cases import read_cases
+from edgekit.tasks.cases import read_cases, read_text
 
 __all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
 
 DEFAULT_RECIPE = "fast"
-DEFAULT_BUCKETS = (32, 64, 128)
 
 
 def export(
@@ -73,7 +78,6 @@ def export(
     Raises:
       EdgekitError: see ``edgekit.errors``; nothing is left at ``out`` then.
     """
-    share_one_heap()
     progress = progress or Progress.silent()
     parsed = _parse_recipes(recipes)
     names = _check_targets(targets)
@@ -82,7 +86,7 @@ def export(
             check_supported(recipe, name, allow_padded)
     lengths = _check_buckets(buckets, max_length)
     examples = None if cases is None else read_cases(Path(cases))
-    text = None if calibration is None else _calibration_text(Path(calibration))
+    text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
     under = None if base is None else str(base)
@@ -90,25 +94,85 @@ def export(
         _refuse_inside(Path(out), resolve(under))
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
-        _require_packages(names)
+        require_packages(names)
         asked = max_length if max_length is not None else (max(lengths) if lengths else None)
-        with quiet_libraries():
-            from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
-
-            name = _display_name(str(model), folder)
-            checkpoint = load_checkpoint(folder, name, task, asked, under)
-        limit = checkpoint.contract.max_length
+        checkpoint = load_source(str(model), task, asked, under)
         if "tflite" in names:
-            limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
-            chosen = lengths or tuple(b for b in DEFAULT_BUCKETS if b < limit)
-            checkpoint = with_length(checkpoint, limit, sorted({*chosen, limit}))
+            checkpoint = fit_tflite(checkpoint, asked, lengths)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
-        chosen_targets = [_target(name) for name in names]
+        chosen_targets = [open_target(name) for name in names]
         manifest, verdicts = run_pipeline(
             checkpoint, chosen_targets, parsed, examples, staging, progress, text
         )
     return ExportResult(Path(out), manifest, verdicts)
+
+
+def sweep(
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: SweepOptions | None = None,
+    data: str | os.PathLike[str] | None = None,
+    metric: str | None = None,
+    calibration: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    task: str | None = None,
+    max_length: int | None = None,
+    base: str | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Measure many recipes of one model on their written files.
+
+    Each file is made in a process of its own, measured in a fresh one and thrown away; what was
+    measured stays in ``out``, so that the same call after an interrupt does the rest. As processes
+    are spawned, a script that calls this keeps its own start behind ``if __name__ == "__main__"``.
+
+    Args:
+      model: checkpoint folder, hub id, or "demo".
+      out: folder of the result; what an earlier sweep left in it is used again.
+      options: which recipes; the default ones when None.
+      data: labelled rows, as ``edgekit.evaluate`` reads them.
+      metric: over them, against the source; the task's default when None.
+      calibration: file of texts that quantization may look at, in place of the built-in ones.
+      jobs: processes on this machine, one thread each.
+      scheduler: address of a Dask scheduler; its workers take the processes' place and must see
+        model and data under the same paths.
+      task, max_length, base: as for ``export``.
+      progress: where each point is told.
+    Raises:
+      EdgekitError: see ``edgekit.errors``; files that failed alone are in the result instead.
+    """
+    from edgekit.converters.sweep.run import run_sweep
+    from edgekit.converters.sweep.source import Setup
+
+    options = options or SweepOptions()
+    options.combinations()  # wrong options are told before anything is read
+    if metric is not None and data is None:
+        raise UsageError("--metric is measured over --data FILE, and none was given.", "add it.")
+    if data is not None:
+        read_text(Path(data))
+    folder = resolve(str(model))
+    _refuse_inside(Path(out), folder)
+    if base is not None:
+        _refuse_inside(Path(out), resolve(base))
+    setup = Setup(
+        model=_absolute(str(model)),
+        targets=tuple(dict.fromkeys(options.target_names())),
+        base=None if base is None else _absolute(base),
+        task=task,
+        max_length=max_length,
+        calibration=None if calibration is None else calibration_text(Path(calibration)),
+        data=None if data is None else str(Path(data).resolve()),
+        metric=metric,
+    )
+    return run_sweep(setup, options, Path(out), jobs, scheduler, progress or Progress.silent())
+
+
+def _absolute(model: str) -> str:
+    """A folder's path from anywhere; hub ids and "demo" as they are."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_dir() else model
 
 
 def reference_golden(
@@ -126,7 +190,7 @@ def reference_golden(
     """
     from edgekit.audit.sketch import make_sketch
 
-    checkpoint = _load_source(model, contract.task, contract.max_length, base)
+    checkpoint = load_source(model, contract.task, contract.max_length, base)
     # the checkpoint's own, with the folder's lengths
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
@@ -165,11 +229,11 @@ def explain(
     subject = find_subject(Path(folder), recipe, target)
     if not subject.has_codes:
         return nothing_to_explain(subject)
-    _require_packages((), "explaining a file")
+    require_packages((), "explaining a file")
     progress.stage("load")
     contract = subject.manifest.contract
     under = None if base is None else str(base)
-    checkpoint = _load_source(str(reference), contract.task, contract.max_length, under)
+    checkpoint = load_source(str(reference), contract.task, contract.max_length, under)
     notes = check_source(subject, checkpoint)
     with quiet_libraries():
         from edgekit.converters.explain.run import explain_file
@@ -196,30 +260,9 @@ def open_source(
     """
     if contract is not None:
         task, max_length = contract.task, contract.max_length
-    checkpoint = _load_source(str(model), task, max_length, base)
+    checkpoint = load_source(str(model), task, max_length, base)
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
     return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
-
-
-def _load_source(
-    model: str, task: str | None, max_length: int | None, base: str | None
-) -> Checkpoint:
-    _require_packages(())
-    folder = resolve(model)
-    with quiet_libraries():
-        from edgekit.converters.sources.transformers_folder import load_checkpoint
-
-        return load_checkpoint(folder, _display_name(model, folder), task, max_length, base)
-
-
-def _calibration_text(path: Path) -> CalibrationText:
-    texts = [text for e in read_cases(path) for text in (e.text, e.text_pair) if text]
-    if not texts:
-        raise CasesError(
-            f"calibration file '{path}' holds no text.",
-            "leave --calibration out to use the built-in text.",
-        )
-    return CalibrationText(path.name, tuple(texts))
 
 
 def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:
@@ -261,30 +304,3 @@ def _refuse_inside(out: Path, model: Path) -> None:
             f"output folder '{out}' and the model's folder lie in each other.",
             "choose another folder with -o.",
         )
-
-
-def _display_name(model: str, folder: Path) -> str:
-    """The name that manifest and table show: never a path of this machine."""
-    path = Path(model)
-    return folder.resolve().name if path.exists() else model
-
-
-def _require_packages(targets: Sequence[str], purpose: str = "exporting") -> None:
-    from importlib.util import find_spec
-
-    needed = ["torch", "transformers", "safetensors", "tokenizers"]
-    needed += ["onnx", "onnxscript", "onnxruntime"] if "onnx" in targets else []
-    needed += ["litert_torch", "ai_edge_litert"] if "tflite" in targets else []
-    for package in needed:
-        if find_spec(package) is None:
-            raise MissingExtraError(package.replace("_", "-"), "convert", purpose)
-
-
-def _target(name: str) -> Target:
-    if name == "onnx":
-        from edgekit.converters.to_onnx.target import OnnxTarget
-
-        return OnnxTarget()
-    from edgekit.converters.to_tflite.target import TfliteTarget
-
-    return TfliteTarget()

@@ -134,8 +134,7 @@ def run_pipeline(
                     checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
                 )
                 progress.stage(f"write {target.name} {recipe}")
-                written = _write(checkpoint, target, model, recipe, made.weights, folder)
-                for file in (_with_proofs(f, made.corrected, sketches) for f in written):
+                for file in write_recipe(checkpoint, target, model, recipe, made, folder, sketches):
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
@@ -222,14 +221,23 @@ def quantized(
     return Quantized(weights, found.biases, {**text.to_json(), "tokens": found.tokens})
 
 
-def _write(
+def write_recipe(
     checkpoint: Checkpoint,
     target: Target,
     model: FloatModel,
     recipe: Recipe,
-    weights: Mapping[str, Weight],
+    made: Quantized,
     folder: Path,
+    sketches: dict[str, Sketch],
 ) -> list[WrittenFile]:
+    """Write a recipe's file(s) into a folder, with what the audit needs to know of them.
+
+    Args:
+      checkpoint, target, model, recipe: as ``quantized`` had them.
+      made: what it gave.
+      folder: where the files go.
+      sketches: of the source's parameters; those of corrected biases are added.
+    """
     source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
     metadata = {
         "edgekit": __version__,
@@ -238,7 +246,8 @@ def _write(
         "source_sha256": source,
     }
     path = folder / f"model.{recipe}.{target.name}"
-    return target.write(model, weights, path, metadata, recipe.int8_activations)
+    written = target.write(model, made.weights, path, metadata, recipe.int8_activations)
+    return [_with_proofs(file, made.corrected, sketches) for file in written]
 
 
 def _calibration_notes(

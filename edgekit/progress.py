@@ -60,6 +60,11 @@ class Progress:
             self._write(f"{start}{self._elapsed()} {self._current} ({took:.1f} s)\n")
         self._current = None
 
+    def tell(self, text: str) -> None:
+        """End the current stage and say something in a line of its own."""
+        self.done()
+        self._write(f"{self._elapsed()} {text}\n")
+
     def _elapsed(self) -> str:
         return f"[{time.monotonic() - self._start:6.1f} s]"
 

@@ -25,12 +25,15 @@ COMMANDS = {
     "evaluate": "Measure accuracy, F1 and the like on labelled data, beside the source.",
     "explain": "Show where a file's quality went: by block, by cause, by matrix.",
     "bench": "Measure latency and memory of exported files.",
+    "sweep": "Measure many recipes of one model: quality against size, and which to ship.",
     "recipes": "List the recipes: how each is stored and which kernel runs it.",
     "doctor": "Show runtimes, versions and CPU features, and what is missing.",
 }
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+#: after an interrupt, where a command has nothing better to say
+_NOTHING_LEFT = "nothing was left half done"
 
 
 class LazyGroup(click.Group):
@@ -104,13 +107,14 @@ def run_command(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as interrupt:
         note_interrupt(None)
-        click.echo("interrupted; nothing was left half done.", err=True)
+        told = str(interrupt.__cause__ or interrupt)  # click's Abort comes of a KeyboardInterrupt
+        click.echo(f"interrupted; {told or _NOTHING_LEFT}.", err=True)
         return EXIT_INTERRUPTED
-    except Terminated:
+    except Terminated as interrupt:
         note_interrupt(None)
-        click.echo("terminated; nothing was left half done.", err=True)
+        click.echo(f"terminated; {str(interrupt) or _NOTHING_LEFT}.", err=True)
         return EXIT_TERMINATED
     except BrokenPipeError:
         # the reader of stdout went away: not an error of ours, and nothing more can be said to it

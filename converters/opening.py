@@ -1,0 +1,97 @@
+"""Opening what an export or a sweep starts from: packages, the source, its lengths, a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.converters.float_model import Target
+from edgekit.converters.quantize.allocator import share_one_heap
+from edgekit.converters.quantize.texts import CalibrationText
+from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.resolve import resolve
+
+from edgekit.errors import CasesError, MissingExtraError
+from edgekit.tasks.cases import read_cases
+
+DEFAULT_BUCKETS = (32, 64, 128)
+
+
+def require_packages(targets: Sequence[str], purpose: str = "exporting") -> None:
+    """Refuse to start without what the targets' exporters need.
+
+    Raises:
+      MissingExtraError: a package is not installed.
+    """
+    from importlib.util import find_spec
+
+    needed = ["torch", "transformers", "safetensors", "tokenizers"]
+    needed += ["onnx", "onnxscript", "onnxruntime"] if "onnx" in targets else []
+    needed += ["litert_torch", "ai_edge_litert"] if "tflite" in targets else []
+    for package in needed:
+        if find_spec(package) is None:
+            raise MissingExtraError(package.replace("_", "-"), "convert", purpose)
+
+
+def display_name(model: str, folder: Path) -> str:
+    """The name that manifest and table show: never a path of this machine."""
+    path = Path(model)
+    return folder.resolve().name if path.exists() else model
+
+
+def load_source(
+    model: str, task: str | None, max_length: int | None, base: str | None
+) -> Checkpoint:
+    """Load a checkpoint: folder, hub id or "demo"."""
+    require_packages(())
+    share_one_heap()  # before torch starts threads
+    folder = resolve(model)
+    with quiet_libraries():
+        from edgekit.converters.sources.transformers_folder import load_checkpoint
+
+        return load_checkpoint(folder, display_name(model, folder), task, max_length, base)
+
+
+def fit_tflite(
+    checkpoint: Checkpoint, asked: int | None, lengths: Sequence[int] = ()
+) -> Checkpoint:
+    """With TFLite among the targets the largest bucket is the maximum length.
+
+    Args:
+      checkpoint: loaded with that length, where one was asked for.
+      asked: the maximum length; None for at most the largest default bucket.
+      lengths: of the buckets; the default ones when empty.
+    """
+    from edgekit.converters.sources.transformers_folder import with_length
+
+    limit = checkpoint.contract.max_length
+    limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
+    chosen = tuple(lengths) or tuple(b for b in DEFAULT_BUCKETS if b < limit)
+    return with_length(checkpoint, limit, sorted({*chosen, limit}))
+
+
+def open_target(name: str) -> Target:
+    """The target of that name, "onnx" or "tflite"."""
+    if name == "onnx":
+        from edgekit.converters.to_onnx.target import OnnxTarget
+
+        return OnnxTarget()
+    from edgekit.converters.to_tflite.target import TfliteTarget
+
+    return TfliteTarget()
+
+
+def calibration_text(path: Path) -> CalibrationText:
+    """A user's calibration file.
+
+    Raises:
+      CasesError: it cannot be read, or holds no text.
+    """
+    texts = [text for e in read_cases(path) for text in (e.text, e.text_pair) if text]
+    if not texts:
+        raise CasesError(
+            f"calibration file '{path}' holds no text.",
+            "leave --calibration out to use the built-in text.",
+        )
+    return CalibrationText(path.name, tuple(texts))

@@ -1,0 +1,172 @@
+"""What one process opens once and measures many files with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edgekit.converters.float_model import FloatModel, Target, WrittenFile
+from edgekit.converters.held_out import HeldOut, evaluation_texts
+from edgekit.converters.opening import fit_tflite, load_source, open_target, require_packages
+from edgekit.converters.pipeline import made_by, quantized, write_recipe
+from edgekit.converters.quantize.statistics import InputStats, input_statistics
+from edgekit.converters.quantize.texts import CalibrationText, shared_texts, texts_sha256
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sweep.labelled import Labelled
+
+from edgekit.audit import audit_file
+from edgekit.audit.sketch import Sketch, make_sketch
+from edgekit.progress import Progress
+from edgekit.recipe import Recipe
+from edgekit.sweep.options import Combination
+from edgekit.sweep.point import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all files of a sweep share. Paths must mean the same to every process that measures.
+
+    Attributes:
+      model: checkpoint folder, hub id, or "demo".
+      targets: whose exporters are needed; with "tflite" text is cut at its largest bucket.
+      base, task, max_length: as for ``export``.
+      calibration: the user's text; the built-in one when None.
+      data: labelled rows, or None.
+      metric: over them; the task's default when None.
+    """
+
+    model: str
+    targets: tuple[str, ...]
+    base: str | None = None
+    task: str | None = None
+    max_length: int | None = None
+    calibration: CalibrationText | None = None
+    data: str | None = None
+    metric: str | None = None
+
+
+class Source:
+    """An opened setup.
+
+    Args:
+      setup: what to open.
+      work: folder for float exports, written files and the calibration's float path.
+    """
+
+    def __init__(self, setup: Setup, work: Path) -> None:
+        require_packages(setup.targets)
+        self._work = work
+        checkpoint = load_source(setup.model, setup.task, setup.max_length, setup.base)
+        if "tflite" in setup.targets:
+            checkpoint = fit_tflite(checkpoint, setup.max_length)
+        self._checkpoint = checkpoint
+        self._text = setup.calibration or CalibrationText.builtin()
+        self._models: dict[str, tuple[Target, FloatModel]] = {}
+        self._labelled = None
+        if setup.data is not None:
+            self._labelled = Labelled(checkpoint, Path(setup.data), setup.metric)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the measured values depend on, beside target and recipe: plain data."""
+        checkpoint = self._checkpoint
+        contract = checkpoint.contract
+        texts = evaluation_texts()
+        seen = shared_texts(self._text.texts, texts)
+        told = f"{len(seen)} held-out texts are calibration texts too: cosines on them prove less"
+        return {
+            "source": checkpoint.source,
+            "definition": _definition(checkpoint),
+            "task": contract.task,
+            "max_length": contract.max_length,
+            "buckets": list(contract.buckets),
+            "calibration": self._text.to_json(),
+            "held_out": {"texts": len(texts), "sha256": texts_sha256(texts)},
+            "data": None if self._labelled is None else self._labelled.facts,
+            "made_by": made_by(),
+            "notes": [told] if seen else [],
+        }
+
+    @cached_property
+    def _held_out(self) -> HeldOut:
+        # calibration has seen none of it, so nothing speaks against taking all
+        return HeldOut.builtin(self._checkpoint, "all")
+
+    @cached_property
+    def _stats(self) -> Mapping[str, InputStats]:
+        return input_statistics(self._checkpoint)
+
+    @cached_property
+    def _sketches(self) -> dict[str, Sketch]:
+        return {name: make_sketch(v) for name, v in self._checkpoint.parameters.items()}
+
+    def _model(self, name: str) -> tuple[Target, FloatModel]:
+        if name not in self._models:
+            folder = self._work / f"float-{name}"
+            folder.mkdir()
+            target = open_target(name)
+            self._models[name] = target, target.export(self._checkpoint, folder)
+        return self._models[name]
+
+    def measure(self, wanted: Combination, folder: Path) -> Point:
+        """Make one file and measure it.
+
+        Args:
+          wanted: which.
+          folder: an empty folder to write it into.
+        Raises:
+          UnsupportedError: the target cannot export the source, or not in that recipe.
+          WorkerDied: the runtime cannot run the file.
+        """
+        recipe = Recipe.parse(wanted.recipe)
+        target, model = self._model(wanted.target)
+        stats = self._stats if recipe.int8_activations else {}
+        start = time.process_time()
+        made = quantized(
+            self._checkpoint, target, model, recipe, stats, self._text, Progress.silent(),
+            self._work,
+        )  # fmt: skip
+        took = time.process_time() - start
+        sketches = dict(self._sketches)
+        written = write_recipe(self._checkpoint, target, model, recipe, made, folder, sketches)
+        [file] = written  # one entry: an encoder-decoder would have two
+        return self._judge(wanted, file, recipe, sketches, took)
+
+    def _judge(
+        self,
+        wanted: Combination,
+        file: WrittenFile,
+        recipe: Recipe,
+        sketches: Mapping[str, Sketch],
+        took: float,
+    ) -> Point:
+        audit = audit_file(
+            file.path, recipe, file.stored, sketches, count_partitions=False, derived=file.derived
+        )
+        cosine = self._held_out.measure(file.path)
+        metric = None if self._labelled is None else self._labelled.measure(file.path)
+        return Point(
+            wanted.target,
+            wanted.recipe,
+            file.path.stat().st_size,
+            round(audit.effective_bits, 4),
+            cosine,
+            round(took, 2),
+            metric,
+            audit.problems,
+        )
+
+
+def _definition(checkpoint: Checkpoint) -> str:
+    """sha256 of what makes a model of the weights: contract, tokenizer, configuration."""
+    config = {} if checkpoint.model is None else checkpoint.model.config.to_dict()
+    config.pop("_name_or_path", None)
+    parts = [checkpoint.contract.to_json(), checkpoint.tokenizer_json, config]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

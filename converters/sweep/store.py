@@ -1,0 +1,137 @@
+"""The folder of a sweep: every point appears by one rename, and what is there is used again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import FolderBusyError, FolderExistsError, machine_error
+from edgekit.sweep.options import Combination
+from edgekit.sweep.point import Point
+
+#: tells a sweep's folder from others; held locked by the sweep that works in it
+MARKER = ".edgekit-sweep"
+RESULT_NAME = "sweep.json"
+_SCHEMA = 1
+
+
+class PointStore:
+    """A sweep's folder, held by this process until ``close``.
+
+    Args:
+      folder: made when it is not there.
+    Raises:
+      FolderExistsError: it holds something else.
+      FolderBusyError: another sweep works in it.
+      MachineError: no permission, disk full.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / ".work"
+        self._points = folder / "points"
+        self._new = not os.path.lexists(folder)
+        _refuse_other(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _hold(folder)  # first, so that a folder that was killed early is ours
+            self._points.mkdir(exist_ok=True)
+            # left by a run that was killed
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.mkdir()
+        except OSError as error:
+            raise machine_error(f"preparing '{folder}'", error) from error
+
+    def read(self, content: Mapping[str, Any]) -> Point | None:
+        """The point of that content; None when it is not there, or damaged."""
+        path = self._points / f"{key_of(content)}.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document["content"] != content or document["sha256"] != _digest(document["point"]):
+                return None
+            return Point.from_json(document["point"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def write(self, content: Mapping[str, Any], point: Point) -> None:
+        """Keep a point.
+
+        Raises:
+          MachineError: it cannot be written.
+        """
+        plain = point.to_json()
+        document = {"schema": _SCHEMA, "content": content, "point": plain,
+                    "sha256": _digest(plain)}  # fmt: skip
+        self.publish(f"points/{key_of(content)}.json", _text(document))
+
+    def publish(self, name: str, content: str | bytes) -> None:
+        """Put a file into the folder by one rename."""
+        scratch = self.work / f"{Path(name).name}.new"
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        try:
+            with scratch.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            scratch.replace(self.folder / name)
+        except OSError as error:
+            raise machine_error(f"writing '{self.folder / name}'", error) from error
+
+    def close(self) -> None:
+        """Let go of the folder; one that got nothing disappears again."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        empty = not any(self._points.iterdir()) and not (self.folder / RESULT_NAME).exists()
+        if self._new and empty:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def content_of(facts: Mapping[str, Any], wanted: Combination) -> dict[str, Any]:
+    """All that a point's values depend on, as plain data."""
+    content = {"target": wanted.target, "recipe": wanted.recipe, **facts}
+    plain: dict[str, Any] = json.loads(_text(content))
+    return plain
+
+
+def key_of(content: Mapping[str, Any]) -> str:
+    """The name of a point's file."""
+    return _digest(content)[:32]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_text(value).encode("utf-8")).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _refuse_other(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        return
+    ours = folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
+    if not ours:
+        raise FolderExistsError(
+            f"'{folder}' exists and is no folder of a sweep.", "choose another with -o."
+        )
+
+
+def _hold(folder: Path) -> int:
+    descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # no flock on this system: points are still whole
+        pass
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FolderBusyError(
+            f"another sweep is working in '{folder}'.", "wait for it, or choose another folder."
+        ) from None
+    return descriptor

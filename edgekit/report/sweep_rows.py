@@ -1,0 +1,96 @@
+"""The rows of a sweep, the same for terminal, CSV and the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from edgekit.report.rows import megabytes
+from edgekit.sweep.point import Point
+from edgekit.sweep.result import Sweep
+
+#: columns of sweep.csv; numbers are written as sweep.json has them, empty where not defined
+COLUMNS = (
+    "target", "recipe", "bits", "size_bytes", "effective_bits", "cosine", "cosine_low",
+    "cosine_high", "cosine_n", "metric", "value", "value_low", "value_high", "difference",
+    "difference_low", "difference_high", "cpu_seconds", "on_front", "problems",
+)  # fmt: skip
+
+
+def header(sweep: Sweep) -> tuple[str, ...]:
+    """Of the table."""
+    metric = () if sweep.metric is None else (sweep.metric, "against source", "95 %, paired")
+    return ("target", "recipe", "size", "bits", "cosine", "95 %", *metric, "CPU s", "front")
+
+
+def table_rows(sweep: Sweep) -> list[tuple[str, ...]]:
+    """One row per point, smallest file of each target first."""
+    order = sorted(sweep.points, key=lambda p: (p.target, p.size_bytes, p.recipe))
+    return [_row(point, sweep) for point in order]
+
+
+def _row(point: Point, sweep: Sweep) -> tuple[str, ...]:
+    c = point.cosine
+    cells: tuple[str, ...] = (
+        point.target,
+        point.recipe,
+        megabytes(point.size_bytes),
+        f"{point.effective_bits:.2f}",
+        _cosine(c.mean),
+        "-" if math.isnan(c.low) else f"{_cosine(c.low)} to {_cosine(c.high)}",
+    )
+    if sweep.metric is not None:
+        m = point.metric
+        if m is None or math.isnan(m.value):
+            cells += ("-", "-", "-")
+        else:
+            cells += (f"{m.value:.4f}", f"{m.difference:+.4f}",
+                      f"{m.difference_low:+.4f} to {m.difference_high:+.4f}")  # fmt: skip
+    front = "AUDIT" if point.problems else "*" if sweep.on_front(point) else ""
+    return (*cells, f"{point.cpu_seconds:.1f}", front)
+
+
+def lines(sweep: Sweep) -> list[str]:
+    """What is said below the table: recommendations, problems, failures, refusals."""
+    said = [r.sentence for r in sweep.recommendations]
+    for p in sweep.points:
+        said += [f"{p.target} {p.recipe}: audit: {problem}" for problem in p.problems]
+    said += [f"failed: {f.target} {f.recipe}: {f.reason}" for f in sweep.failed]
+    said += [f"refused: {r.reason} {r.hint}" for r in sweep.refused]
+    return said
+
+
+def csv_text(sweep: Sweep) -> str:
+    """sweep.csv: one line per point, in the order of sweep.json."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(csv_row(point, sweep.on_front(point)) for point in sweep.points)
+    return out.getvalue()
+
+
+def csv_row(point: Point, on_front: bool) -> Sequence[str]:
+    """One point's cells, by ``COLUMNS``."""
+    c, m = point.cosine, point.metric
+    metric: tuple[object, ...] = ("",) * 7
+    if m is not None:
+        metric = (m.name, m.value, m.low, m.high, m.difference, m.difference_low, m.difference_high)
+    values = (
+        point.target, point.recipe, point.bits, point.size_bytes, point.effective_bits, c.mean,
+        c.low, c.high, c.n, *metric, point.cpu_seconds, on_front, "; ".join(point.problems),
+    )  # fmt: skip
+    return [_cell(value) for value in values]
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _cosine(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.5f}"

@@ -1,0 +1,1 @@
+"""What a sweep is asked for, finds and recommends: plain data, read and judged without torch."""

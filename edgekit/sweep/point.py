@@ -1,0 +1,149 @@
+"""Point: what was measured on one written file of a sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit import plain
+from edgekit.parity.metrics import Interval
+from edgekit.recipe import Grid, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric of a file over labelled data, and what it is against the source's.
+
+    Attributes:
+      name: of the metric; values are shares or correlations, NaN where not defined.
+      value, low, high: with its 95 % interval over rows.
+      difference, difference_low, difference_high: value minus the source's, paired.
+      same: share of rows with the source's prediction; None for numbers.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    same: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One file.
+
+    Attributes:
+      target: "onnx" or "tflite".
+      recipe: canonical.
+      size_bytes: of the file as written.
+      effective_bits: stored bits per weight, scales and tables included.
+      cosine: mean cosine to the source's outputs on held-out text, over judged rows.
+      cpu_seconds: of quantization (calibration included), one thread; not deterministic.
+      metric: over labelled data, or None without any.
+      problems: what the audit found wrong; such a file is not to be trusted.
+    """
+
+    target: str
+    recipe: str
+    size_bytes: int
+    effective_bits: float
+    cosine: Interval
+    cpu_seconds: float
+    metric: MetricValue | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def bits(self) -> int | None:
+        """k of the weights; None for float weights."""
+        weights = Recipe.parse(self.recipe).weights
+        return weights.bits if isinstance(weights, Grid) else None
+
+    @property
+    def series(self) -> str:
+        """The recipe without its k: files of one series differ in bits alone."""
+        head, sep, rest = self.recipe.partition(str(self.bits))
+        return f"{self.target} {head}<k>{rest}" if sep else f"{self.target} {self.recipe}"
+
+    @property
+    def loss(self) -> Interval:
+        """What the file loses, with its interval: of the metric, or without one 1 - cosine."""
+        m, c = self.metric, self.cosine
+        if m is not None:
+            return Interval(-m.difference, -m.difference_high, -m.difference_low, c.n)
+        return Interval(1 - c.mean, 1 - c.high, 1 - c.low, c.n)
+
+    @property
+    def usable(self) -> bool:
+        """It is what its recipe says, and its quality is a number."""
+        return not self.problems and math.isfinite(self.loss.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; numbers that are not defined are null."""
+        c, m = self.cosine, self.metric
+        return {
+            "target": self.target,
+            "recipe": self.recipe,
+            "size_bytes": self.size_bytes,
+            "effective_bits": self.effective_bits,
+            "cosine": {"mean": _out(c.mean), "low": _out(c.low), "high": _out(c.high), "n": c.n},
+            "cpu_seconds": self.cpu_seconds,
+            "metric": None if m is None else _metric_out(m),
+            "problems": list(self.problems),
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> Point:
+        """The inverse of ``to_json``.
+
+        Raises:
+          ValueError: a field is missing or something else than expected there.
+        """
+        try:
+            data = plain.mapping(value, "point")
+            cosine = plain.mapping(data["cosine"], "cosine")
+            recipe = plain.text(data["recipe"], "recipe")
+            return Point(
+                plain.text(data["target"], "target"),
+                recipe,
+                plain.integer(data["size_bytes"], "size_bytes"),
+                plain.number(data["effective_bits"], "effective_bits"),
+                Interval(
+                    _in(cosine["mean"], "mean"),
+                    _in(cosine["low"], "low"),
+                    _in(cosine["high"], "high"),
+                    plain.integer(cosine["n"], "n"),
+                ),
+                plain.number(data["cpu_seconds"], "cpu_seconds"),
+                None if data["metric"] is None else _metric_in(data["metric"]),
+                tuple(plain.texts(data["problems"], "problems")),
+            )
+        except KeyError as error:
+            raise ValueError(f"field {error} is missing") from None
+
+
+_NUMBERS = ("value", "low", "high", "difference", "difference_low", "difference_high")
+
+
+def _metric_out(metric: MetricValue) -> dict[str, Any]:
+    numbers = {name: _out(getattr(metric, name)) for name in _NUMBERS}
+    return {"name": metric.name, **numbers, "same": metric.same}
+
+
+def _metric_in(value: Any) -> MetricValue:
+    data: Mapping[str, Any] = plain.mapping(value, "metric")
+    same = None if data["same"] is None else plain.number(data["same"], "same")
+    numbers = {name: _in(data[name], name) for name in _NUMBERS}
+    return MetricValue(name=plain.text(data["name"], "name"), same=same, **numbers)
+
+
+def _out(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _in(value: Any, where: str) -> float:
+    return math.nan if value is None else plain.number(value, where)
