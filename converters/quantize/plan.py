@@ -53,13 +53,7 @@ def make_plan(
     formats: dict[str, FloatFormat | Grid] = {}
     most = max((shapes[n][0] for n, r in roles.items() if r in ("table", "tied")), default=0)
     for name, role in roles.items():
-        wanted: FloatFormat | Grid = "fp32"
-        if role == "table":
-            wanted = recipe.embeddings
-        elif role in ("matrix", "kernel"):
-            wanted = recipe.weights
-        elif role == "tied":
-            wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
+        wanted = recipe.wanted(name, role)
         if isinstance(wanted, Grid):
             if target == "tflite":
                 wanted = stored_grid(wanted, role, shapes[name], most)
