@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -93,6 +93,7 @@ def run_pipeline(
     folder: Path,
     progress: Progress,
     calibration: CalibrationText | None = None,
+    mixer: Mixer | None = None,
 ) -> tuple[Manifest, tuple[FileVerdict, ...]]:
     """Write every file of an export into a folder, and the manifest last.
 
@@ -104,6 +105,7 @@ def run_pipeline(
       folder: an empty folder.
       progress: where stages are told.
       calibration: text for the methods that look at some; the built-in one when None.
+      mixer: finds the grids of the recipes that are mixes.
     """
     contract = checkpoint.contract
     (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
@@ -129,11 +131,15 @@ def run_pipeline(
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
             for recipe in recipes:
-                made = quantized(
-                    checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
-                )
+                budget: dict[str, Any] = {}
+                if recipe.budget and mixer is not None:
+                    recipe, made, budget = mixer(target, model, recipe, stats, Path(scratch))
+                else:
+                    made = quantized(
+                        checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
+                    )
                 progress.stage(f"write {target.name} {recipe}")
-                written = _write(checkpoint, target, model, recipe, made.weights, folder)
+                written = write_file(checkpoint, target, model, recipe, made.weights, folder)
                 for file in (_with_proofs(f, made.corrected, sketches) for f in written):
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
@@ -142,9 +148,13 @@ def run_pipeline(
                     entry = replace(
                         verdict.entry,
                         calibration=made.calibration,
-                        notes=[*verdict.entry.notes, *notes],
+                        notes=[*verdict.entry.notes, *notes, *_budget_notes(budget)],
+                        mix={name: str(grid) for name, grid in recipe.mix.items()},
+                        budget=budget,
                     )
-                    verdicts.append(replace(verdict, entry=entry))
+                    missed = entry.budget_problem()
+                    problems = (*verdict.problems, *([missed] if missed else []))
+                    verdicts.append(replace(verdict, entry=entry, problems=problems))
     if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
         golden.save(folder / GOLDEN_NAME)
     progress.done()
@@ -174,6 +184,14 @@ class Quantized:
     weights: Mapping[str, Weight]
     corrected: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+
+
+#: (target, float model, recipe of a mix, input statistics, scratch folder) -> the recipe with its
+#: grids, what it makes of the model, and what the manifest says of the budget
+Mixer = Callable[
+    [Target, FloatModel, Recipe, Mapping[str, InputStats], Path],
+    tuple[Recipe, Quantized, dict[str, Any]],
+]
 
 
 def quantized(
@@ -216,7 +234,7 @@ def quantized(
     return Quantized(weights, found.biases, {**text.to_json(), "tokens": found.tokens})
 
 
-def _write(
+def write_file(
     checkpoint: Checkpoint,
     target: Target,
     model: FloatModel,
@@ -224,6 +242,7 @@ def _write(
     weights: Mapping[str, Weight],
     folder: Path,
 ) -> list[WrittenFile]:
+    """Write what a recipe made of a model into a folder, under the recipe's name."""
     source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
     metadata = {
         "edgekit": __version__,
@@ -247,6 +266,13 @@ def _calibration_notes(
             f"{len(shared)} of its cases are calibration texts too: its parity on them proves less"
         )
     return notes
+
+
+def _budget_notes(budget: Mapping[str, Any]) -> list[str]:
+    """What was asked and found; a budget that was missed is told as a problem instead."""
+    if not budget:
+        return []
+    return [*([budget["found"]] if budget["kept"] else []), *budget["summary"]]
 
 
 def _with_proofs(

@@ -55,14 +55,28 @@ def make_plan(
     for name, role in roles.items():
         wanted = recipe.wanted(name, role)
         if isinstance(wanted, Grid):
-            if target == "tflite":
-                wanted = stored_grid(wanted, role, shapes[name], most)
-            else:
-                integer = role in ("matrix", "tied") and recipe.int8_activations
-                wanted = grid_for(wanted, integer)
+            integer = recipe.int8_activations
+            wanted = planned_grid(wanted, role, shapes[name], target, integer, most)
         formats[name] = wanted
     method = None if recipe.method is None else get_method(recipe.method).name
     return Plan(formats, method, recipe.int8_activations)
+
+
+def planned_grid(
+    wanted: Grid, role: str, shape: tuple[int, ...], target: str, integer: bool, most: int
+) -> Grid:
+    """The grid that a target's kernels read of what a recipe wants.
+
+    Args:
+      wanted: as the recipe says.
+      role, shape: of the parameter.
+      target: "onnx" or "tflite".
+      integer: activations are int8.
+      most: rows of the model's largest table.
+    """
+    if target == "tflite":
+        return stored_grid(wanted, role, shape, most)
+    return grid_for(wanted, role in ("matrix", "tied") and integer)
 
 
 def grid_for(grid: Grid, integer: bool) -> Grid:
