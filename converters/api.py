@@ -228,7 +228,7 @@ def _mix_recipe(budget: Budget, recipes: Sequence[str]) -> Recipe:
             "a budget gives one file per target; several recipes were given.",
             "one --recipe may say activations and method; or leave the budget out.",
         )
-    like = Recipe.parse(recipes[0]) if recipes else Recipe.parse(DEFAULT_RECIPE)
+    [like] = _parse_recipes(recipes or (DEFAULT_RECIPE,))
     if not isinstance(like.weights, Grid):
         raise UsageError(
             f"a budget chooses bits, and recipe '{like}' has none.",

@@ -79,7 +79,8 @@ class ExportResult:
             "max_length": self.manifest.contract.max_length,
             "files": [
                 {**verdict.to_json(), "latency": verdict.entry.latency,
-                 "cpu_levels": verdict.entry.cpu_levels, "notes": verdict.entry.notes}
+                 "cpu_levels": verdict.entry.cpu_levels, "notes": verdict.entry.notes,
+                 "mix": verdict.entry.mix, "budget": verdict.entry.budget}
                 for verdict in self.verdicts
             ],
         }  # fmt: skip

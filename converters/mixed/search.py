@@ -184,7 +184,7 @@ class Search:
     def within_size(self, limit: int) -> Found:
         """The best file of at most so many bytes; the smallest possible where none is."""
         asked = limit
-        for _ in range(4):
+        while True:
             self._shop.progress.stage(f"choose among {self._number_of_options()} options")
             fitted = fit_size(self.options, limit, self._shop.true_size)
             if fitted is None:
@@ -194,8 +194,7 @@ class Search:
             found = Found(made, choice.damage, choice.gap, True)
             if made.size <= asked:
                 return self._beside_uniform(found, asked)
-            limit -= made.size - asked
-        return self._smallest()
+            limit -= made.size - asked  # the estimate of the size was too low
 
     def within_drop(self, limit: float) -> Found:
         """The smallest file whose measured drop is within a limit, on search data."""

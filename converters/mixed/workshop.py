@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight
 from edgekit.converters.mixed.choices import Weights
 from edgekit.converters.mixed.damage import BASE, changes, damage_table
@@ -32,6 +34,7 @@ from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid, Recipe
 
 Mix = Mapping[str, Grid]
+Floats = npt.NDArray[np.float32]
 
 #: sentences on which sensitivity is measured
 TEXTS = 300
@@ -134,7 +137,7 @@ class Workshop:
         return Made(mix, made, path, size)
 
     def true_size(self, mix: Mix) -> int:
-        """Bytes of a mix's file, from a file with codes that are all zero: they are as many."""
+        """Bytes of a mix's file, from a file with random codes: they are as many."""
         recipe = self.recipe.with_mix(mix)
         roles = {n: r for graph in self.model.values() for n, r in graph.roles().items()}
         parameters = self.checkpoint.parameters
@@ -144,10 +147,12 @@ class Workshop:
         weights: dict[str, Weight] = {}
         for name, wanted in plan.formats.items():
             if isinstance(wanted, Grid):
-                weights[name] = _empty(parameters[name].shape, wanted, factors.get(name))
+                weights[name] = _stand_in(
+                    name, parameters[name].shape, wanted, factors.get(name)
+                )
             else:
                 weights[name] = parameters[name]
-        path, size = self._write(recipe, weights, "empty")
+        path, size = self._write(recipe, weights, "sized")
         path.unlink()
         return size
 
@@ -164,22 +169,34 @@ def unseen_texts(text: CalibrationText) -> list[str]:
     return [t for t in builtin_texts()[DEFAULT_TEXTS:] if t not in seen][:TEXTS]
 
 
-def _empty(
-    shape: tuple[int, ...], grid: Grid, factor: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None
+def _stand_in(
+    name: str, shape: tuple[int, ...], grid: Grid, factor: Floats | None
 ) -> QuantizedTensor:
+    """Codes and scales as a method would make them, but at random: no two tensors are alike.
+
+    Writers and file formats store equal parts once; real ones never are equal.
+    """
+    rng = np.random.default_rng(crc32(name.encode()))
     rows, cols = shape[0], int(np.prod(shape[1:]))
     groups = -(-cols // grid.span(cols))
-    scales = np.ones((rows, groups), np.float32)
-    if grid.scales == "float32":
-        scales += np.float32(1e-3)  # no float16: a writer must not think that it is
-    small = grid.scales == "int8"
+    _, high = grid.limits
+    codes = np.zeros((rows, cols), np.int8)
+    codes[0] = rng.integers(-high, high + 1, cols)
+    scales = rng.uniform(1, 2, (rows, groups)).astype(np.float32)
+    small = {}
+    if grid.scales == "int8":
+        parts = rng.integers(1, 128, (rows, groups)).astype(np.int8)
+        wide = rng.uniform(1, 2, rows).astype(np.float16)
+        scales = parts * wide.astype(np.float32)[:, None]
+        small = {"scale_codes": parts, "row_scales": wide}
+    elif grid.scales != "float32":
+        scales = np.round(scales * 64) / np.float32(64)
     return QuantizedTensor(
-        codes=np.zeros((rows, cols), np.int8),
-        scales=scales,
+        codes=codes,
+        scales=np.asarray(scales, np.float32),
         bits=grid.bits,
         group=grid.span(cols),
         zero_points=np.zeros((rows, groups), np.int8) if grid.asymmetric else None,
         input_multiplier=None if factor is None else (1 / factor).astype(np.float32),
-        scale_codes=np.ones((rows, groups), np.int8) if small else None,
-        row_scales=np.ones(rows, np.float16) if small else None,
+        **small,
     )
