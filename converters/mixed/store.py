@@ -28,8 +28,8 @@ from edgekit.errors import machine_error
 from edgekit.qtensor import QuantizedTensor
 
 Arrays = dict[str, npt.NDArray[Any]]
-#: entries that are kept of a folder, the latest used
-_KEPT = 24
+#: bytes that are kept of a folder, the latest used entries
+_KEPT = 2 * 10**9
 _FIELDS = tuple(f.name for f in fields(QuantizedTensor))
 
 
@@ -94,16 +94,22 @@ def _read(path: Path) -> Arrays | None:
 
 
 def _prune(folder: Path) -> None:
+    """Remove the entries that were not used for longest."""
     with suppress(OSError):
-        entries = sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)
-        for path in entries[:-_KEPT]:
-            path.unlink(missing_ok=True)
+        found = [(path, path.stat()) for path in folder.glob("*.npz")]
+        total = 0
+        for path, stat in sorted(found, key=lambda entry: -entry[1].st_mtime):
+            total += stat.st_size
+            if total > _KEPT:
+                path.unlink(missing_ok=True)
 
 
 def _source_digest(checkpoint: Checkpoint) -> str:
     digest = hashlib.sha256(_code().encode())
     digest.update(checkpoint.tokenizer_json.encode())
-    digest.update(json.dumps(checkpoint.contract.to_json(), sort_keys=True).encode())
+    # texts are cut at a length; in which buckets a file takes them changes nothing
+    contract = {k: v for k, v in checkpoint.contract.to_json().items() if k != "buckets"}
+    digest.update(json.dumps(contract, sort_keys=True).encode())
     for name, value in sorted(checkpoint.parameters.items()):
         digest.update(f"{name} {value.shape}".encode())
         digest.update(np.ascontiguousarray(value).data)
