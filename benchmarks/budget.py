@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def stored() -> dict[str, Any]:
 def line(uniform: dict[str, Any], size: int) -> float | None:
     """The cosine of the straight line at a size; None outside of what was measured."""
     points = sorted((u["size_bytes"], u["cosine"]["mean"]) for u in uniform.values())
-    for (a, low), (b, high) in zip(points, points[1:], strict=False):
+    for (a, low), (b, high) in pairwise(points):
         if a <= size <= b:
             return float(low + (high - low) * (size - a) / (b - a))
     return None
@@ -135,11 +136,11 @@ def show() -> None:
     rows, better, judged = [], 0, 0
     for name, found in result["mixes"].items():
         straight = line(result["uniform"], found["size_bytes"])
-        cosine = found["cosine"]
+        cosine, size = found["cosine"], found["size_bytes"]
         judged += straight is not None
         better += straight is not None and cosine["mean"] > straight
         rows.append((
-            name, f"{found['size_bytes']:,}", "yes" if found["size_bytes"] <= found["limit"] else "NO",
+            name, f"{size:,}", "yes" if size <= found["limit"] else "NO",
             f"{cosine['mean']:.4f} ({cosine['low']:.4f} to {cosine['high']:.4f})",
             "-" if straight is None else f"{straight:.4f}",
             "-" if straight is None else f"{(1 - cosine['mean']) / (1 - straight):.2f}",

@@ -134,9 +134,7 @@ def test_work_that_is_kept_is_not_done_again(
 
     calls: list[str] = []
     real = workshop.quantized
-    monkeypatch.setattr(
-        workshop, "quantized", lambda *a: (calls.append(str(a[3])), real(*a))[1]
-    )
+    monkeypatch.setattr(workshop, "quantized", lambda *a: (calls.append(str(a[3])), real(*a))[1])
     monkeypatch.setattr(workshop, "sensitivity", None)
     again = mixed(embedder, tmp_path / "again", work, max_size="45KB")
     assert calls == []
@@ -233,9 +231,7 @@ def labelled(classifier: Path, work: Path) -> Path:
     return path
 
 
-def test_a_drop_of_accuracy(
-    classifier: Path, labelled: Path, work: Path, tmp_path: Path
-) -> None:
+def test_a_drop_of_accuracy(classifier: Path, labelled: Path, work: Path, tmp_path: Path) -> None:
     result = mixed(
         classifier, tmp_path / "out", work, max_drop="accuracy=8", data=labelled, metric="accuracy"
     )
@@ -246,7 +242,7 @@ def test_a_drop_of_accuracy(
     assert budget["searched"]["n"] == budget["verified"]["n"] == 80
     assert budget["searched"]["value"] <= 0.08
     assert budget["kept"] == (budget["verified"]["value"] <= 0.08)
-    assert "8c" != min(entry.mix.values())
+    assert min(entry.mix.values()) != "8c"
     assert budget["tried"] >= 2
 
 

@@ -123,7 +123,9 @@ def fit_size(
 
 def smallest(options: Options) -> dict[str, Grid]:
     """The mix of fewest bytes."""
-    return {n: Grid.parse(min(o, key=lambda c: (c.size, c.damage)).name) for n, o in options.items()}
+    return {
+        n: Grid.parse(min(o, key=lambda c: (c.size, c.damage)).name) for n, o in options.items()
+    }
 
 
 def with_graph(

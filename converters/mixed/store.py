@@ -170,7 +170,9 @@ def sensitivity_from_arrays(arrays: Arrays) -> Sensitivity:
     """Undo ``sensitivity_to_arrays``."""
 
     def part(kind: str) -> dict[str, Any]:
-        return {n.removeprefix(f"{kind} "): v for n, v in arrays.items() if n.startswith(f"{kind} ")}
+        return {
+            n.removeprefix(f"{kind} "): v for n, v in arrays.items() if n.startswith(f"{kind} ")
+        }
 
     damage = {str(n): float(d) for n, d in zip(arrays["names"], arrays["damage"], strict=True)}
     return Sensitivity(damage, part("importance"), part("rows"))

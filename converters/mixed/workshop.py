@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -147,9 +148,7 @@ class Workshop:
         weights: dict[str, Weight] = {}
         for name, wanted in plan.formats.items():
             if isinstance(wanted, Grid):
-                weights[name] = _stand_in(
-                    name, parameters[name].shape, wanted, factors.get(name)
-                )
+                weights[name] = _stand_in(name, parameters[name].shape, wanted, factors.get(name))
             else:
                 weights[name] = parameters[name]
         path, size = self._write(recipe, weights, "sized")
@@ -183,7 +182,7 @@ def _stand_in(
     codes = np.zeros((rows, cols), np.int8)
     codes[0] = rng.integers(-high, high + 1, cols)
     scales = rng.uniform(1, 2, (rows, groups)).astype(np.float32)
-    small = {}
+    small: dict[str, Any] = {}
     if grid.scales == "int8":
         parts = rng.integers(1, 128, (rows, groups)).astype(np.int8)
         wide = rng.uniform(1, 2, rows).astype(np.float16)

@@ -2,9 +2,9 @@
 
 For a change dW, e_t = dW x_t at token t and g_t the gradient at the layer's output of v . r, with
 r the model's results and v random: the mean of (sum_t g_t . e_t)^2 / 2 over sentences and v is
-the mean of |dr|^2 / 2, to first order (a Gauss-Newton form, as in ``output_metric``). v is scaled by
-the outputs' own size, so for vectors this is 1 - cosine. Estimates of several matrices add up as
-long as their errors are independent and small. No labels are used.
+the mean of |dr|^2 / 2, to first order (a Gauss-Newton form, as in ``output_metric``). v is scaled
+by the outputs' own size, so for vectors this is 1 - cosine. Estimates of several matrices add up
+as long as their errors are independent and small. No labels are used.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _parts(batch: Batch) -> list[Batch]:
 
 
 class _Inputs:
-    """First pass: means and squares of what each matrix is given, rows that tables are asked for."""
+    """First pass: means and squares of matrices' inputs, rows that tables are asked for."""
 
     def __init__(self, names: Mapping[int, str], wanted: set[str]) -> None:
         self._names, self._wanted = names, wanted
@@ -151,7 +151,7 @@ def _observe(
             results = _results(module, batch)
         total += sum(float(r.square().sum()) for r in results)
         rows += _row_count(results[0], by_token[0])
-    return max((total / rows) ** 0.5, 1e-30)
+    return max(float((total / rows) ** 0.5), 1e-30)
 
 
 class _Work:
@@ -243,7 +243,7 @@ def _bias(args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _row_count(result: Tensor, by_token: bool) -> int:
-    return result.shape[0] * (result.shape[1] if by_token else 1)
+    return int(result.shape[0] * (result.shape[1] if by_token else 1))
 
 
 def _results(module: Any, batch: Batch) -> list[Tensor]:

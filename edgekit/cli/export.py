@@ -37,7 +37,9 @@ from edgekit.cli.main import print_json
 @click.option("--data", metavar="FILE", help="Labelled rows on which --max-drop is searched.")
 @click.option("--metric", metavar="M", help="Of --data; what --max-drop names.")
 @click.option(
-    "--verify-data", metavar="FILE", help="Labelled rows for the last word; default: half of --data."
+    "--verify-data",
+    metavar="FILE",
+    help="Labelled rows for the last word; default: half of --data.",
 )
 @click.option(
     "--cache", metavar="DIR", help="Where a search keeps its work; default: your cache folder."
