@@ -87,7 +87,7 @@ class Meter:
 
     def drop(self, path: Path, part: str) -> Any:
         from edgekit.converters.mixed.quality import Drop
-        from edgekit.converters.mixed.search import damage_of
+        from edgekit.converters.mixed.fit import damage_of
 
         value = self.floor + self.factor * damage_of(self.shop.made[-1], self.shop.options())
         return Drop(value, value, value, 100)
