@@ -125,11 +125,10 @@ def export(
         mixer = None
         if budget is not None:
             from edgekit.converters.mixed.find import Mixer
-            from edgekit.converters.mixed.store import default_folder
 
-            folder = default_folder() if cache is None else Path(cache)
+            kept = None if cache is None else Path(cache)
             calibrated = text or CalibrationText.builtin()
-            mixer = Mixer(checkpoint, budget, calibrated, folder, progress)
+            mixer = Mixer(checkpoint, budget, calibrated, kept, progress)
         manifest, verdicts = run_pipeline(
             checkpoint, chosen_targets, parsed, examples, staging, progress, text, mixer
         )

@@ -169,6 +169,20 @@ def test_a_damaged_entry_is_made_again_and_old_ones_go(
     assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= 5000
 
 
+def test_a_cache_that_cannot_be_written(embedder: Path, tmp_path: Path) -> None:
+    """One that was asked for is an error; the default one is done without."""
+    from edgekit.converters.mixed.store import Store
+    from edgekit.converters.sources.transformers_folder import load_checkpoint
+
+    from edgekit.errors import MachineError
+
+    (tmp_path / "file").write_text("no folder")
+    checkpoint = load_checkpoint(embedder, "tiny", None, None)
+    with pytest.raises(MachineError):
+        Store(tmp_path / "file", checkpoint).arrays("key", dict)
+    assert Store(tmp_path / "file", checkpoint, needed=False).arrays("key", dict) == {}
+
+
 def test_a_size_that_nothing_fits_is_told_and_the_closest_kept(
     embedder: Path, work: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.converters.float_model import FloatModel, Target
 from edgekit.converters.mixed.quality import Cosine, Drop, Labelled, quality_of
 from edgekit.converters.mixed.search import Found, Search
-from edgekit.converters.mixed.store import Store
+from edgekit.converters.mixed.store import Store, default_folder
 from edgekit.converters.mixed.workshop import Workshop
 from edgekit.converters.pipeline import Quantized
 from edgekit.converters.quantize.statistics import InputStats
@@ -29,7 +29,7 @@ class Mixer:
       checkpoint: the source.
       budget: what is to be kept.
       text: what calibration may look at.
-      cache: folder of earlier results, or None.
+      cache: folder of earlier results; None for the user's cache folder, where it can be written.
       progress: where stages are told.
     Raises:
       UsageError, UnsupportedError, CasesError: the metric or its data do not fit the model.
@@ -46,7 +46,11 @@ class Mixer:
         self._checkpoint, self._budget, self._text = checkpoint, budget, text
         self._progress = progress
         self._quality: Cosine | Labelled = quality_of(checkpoint, budget)
-        self._store = Store(cache, checkpoint)
+        self._store = (
+            Store(default_folder(), checkpoint, needed=False)
+            if cache is None
+            else Store(cache, checkpoint)
+        )
 
     def __call__(
         self,

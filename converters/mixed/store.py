@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -45,10 +46,11 @@ class Store:
     Args:
       folder: made when the first entry is written; None to keep nothing.
       checkpoint: the source that everything is computed from.
+      needed: a folder that cannot be written is an error; else the work is merely not kept.
     """
 
-    def __init__(self, folder: Path | None, checkpoint: Checkpoint) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, checkpoint: Checkpoint, needed: bool = True) -> None:
+        self._folder, self._needed = folder, needed
         self._source = "" if folder is None else _source_digest(checkpoint)
 
     def key(self, *parts: Any) -> str:
@@ -77,9 +79,11 @@ class Store:
             temporary.replace(path)
             _prune(path.parent)
         except OSError as error:
-            raise machine_error(f"writing into '{self._folder}'", error) from error
+            if self._needed:
+                raise machine_error(f"writing into '{self._folder}'", error) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         return found
 
 
@@ -89,7 +93,7 @@ def _read(path: Path) -> Arrays | None:
             found = {name: held[name] for name in held.files}
         path.touch()
         return found
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
