@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.converters.explain.result import Explanation, Matrix
@@ -16,16 +17,18 @@ from edgekit.converters.opening import (
     require_packages,
 )
 from edgekit.converters.pipeline import ExportResult, run_pipeline
+from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.staging import staged_folder
 
+from edgekit.budget import Budget, read_budget
 from edgekit.contract import Contract
 from edgekit.errors import UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
-from edgekit.recipe import Recipe
+from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.model import Model
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.support import TARGETS, check_supported
@@ -44,7 +47,7 @@ def export(
     model: str | os.PathLike[str],
     out: str | os.PathLike[str],
     targets: Sequence[str] = TARGETS,
-    recipes: Sequence[str] = (DEFAULT_RECIPE,),
+    recipes: Sequence[str] = (),
     task: str | None = None,
     max_length: int | None = None,
     buckets: Sequence[int] | None = None,
@@ -54,6 +57,12 @@ def export(
     progress: Progress | None = None,
     base: str | os.PathLike[str] | None = None,
     allow_padded: bool = False,
+    max_size: str | None = None,
+    max_drop: str | None = None,
+    data: str | os.PathLike[str] | None = None,
+    metric: str | None = None,
+    verify_data: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
@@ -61,7 +70,7 @@ def export(
       model: checkpoint folder (Trainer's output and peft adapters too), hub id, or "demo".
       out: folder to appear, whole, when everything is done.
       targets: "onnx", "tflite".
-      recipes: names of recipes or presets.
+      recipes: names of recipes or presets; "fast" when empty.
       task: overrides what the checkpoint says.
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
       buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
@@ -72,6 +81,14 @@ def export(
       progress: where stages are told.
       base: folder or hub id of an adapter's base; by default what its adapter_config.json names.
       allow_padded: also make recipes whose codes lie in wider integers, which saves no bytes.
+      max_size: budget of bytes ("12MB"): the best mix of widths whose file is no larger, in place
+        of a recipe; at most one recipe may say activations and method.
+      max_drop: budget of quality: "cosine=0.01", or "accuracy=0.5" (points) with ``data``: the
+        smallest mix that measured no worse.
+      data, metric, verify_data: labelled rows to search on, their metric, and rows for the last
+        word (half of ``data`` when None).
+      cache: where a search keeps what it computed, to go on after a kill and to serve the next
+        budget; the user's cache folder when None.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -79,7 +96,14 @@ def export(
       EdgekitError: see ``edgekit.errors``; nothing is left at ``out`` then.
     """
     progress = progress or Progress.silent()
-    parsed = _parse_recipes(recipes)
+    budget = read_budget(max_size, max_drop, _text(data), metric, _text(verify_data))
+    if budget is None:
+        parsed = _parse_recipes(recipes or (DEFAULT_RECIPE,))
+    else:
+        parsed = [_mix_recipe(budget, recipes)]
+        for file in (budget.data, budget.verify_data):
+            if file is not None:
+                read_text(file)
     names = _check_targets(targets)
     for name in names:
         for recipe in parsed:
@@ -102,8 +126,15 @@ def export(
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]
+        mixer = None
+        if budget is not None:
+            from edgekit.converters.mixed.find import Mixer
+
+            kept = None if cache is None else Path(cache)
+            calibrated = text or CalibrationText.builtin()
+            mixer = Mixer(checkpoint, budget, calibrated, kept, progress)
         manifest, verdicts = run_pipeline(
-            checkpoint, chosen_targets, parsed, examples, staging, progress, text
+            checkpoint, chosen_targets, parsed, examples, staging, progress, text, mixer
         )
     return ExportResult(Path(out), manifest, verdicts)
 
@@ -269,10 +300,36 @@ def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:
     unique: dict[str, Recipe] = {}
     for text in recipes:
         recipe = Recipe.parse(text)
+        if recipe.budget:
+            raise UsageError(
+                f"'{recipe}' is the name of what a search finds, and no recipe to ask for.",
+                "give the budget: --max-size 12MB, or --max-drop cosine=0.01.",
+            )
         unique.setdefault(str(recipe), recipe)
     if not unique:
         raise UsageError("no recipe was given.", f"the default is {DEFAULT_RECIPE}.")
     return list(unique.values())
+
+
+def _mix_recipe(budget: Budget, recipes: Sequence[str]) -> Recipe:
+    """The mix that a budget names, with the activations and the method of a recipe."""
+    if len(recipes) > 1:
+        raise UsageError(
+            "a budget gives one file per target; several recipes were given.",
+            "one --recipe may say activations and method; or leave the budget out.",
+        )
+    [like] = _parse_recipes(recipes or (DEFAULT_RECIPE,))
+    if not isinstance(like.weights, Grid):
+        raise UsageError(
+            f"a budget chooses bits, and recipe '{like}' has none.",
+            "leave --recipe out, or name one like w8c_a8 (int8 activations) or w4g32 (float).",
+        )
+    plain = replace(Recipe.parse(DEFAULT_RECIPE), budget=budget.name, method=like.method)
+    return replace(plain, int8_activations=like.int8_activations)
+
+
+def _text(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
 
 
 def _check_targets(targets: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -80,7 +80,8 @@ class ExportResult:
             "max_length": self.manifest.contract.max_length,
             "files": [
                 {**verdict.to_json(), "latency": verdict.entry.latency,
-                 "cpu_levels": verdict.entry.cpu_levels, "notes": verdict.entry.notes}
+                 "cpu_levels": verdict.entry.cpu_levels, "notes": verdict.entry.notes,
+                 "mix": verdict.entry.mix, "budget": verdict.entry.budget}
                 for verdict in self.verdicts
             ],
         }  # fmt: skip
@@ -94,6 +95,7 @@ def run_pipeline(
     folder: Path,
     progress: Progress,
     calibration: CalibrationText | None = None,
+    mixer: Mixer | None = None,
 ) -> tuple[Manifest, tuple[FileVerdict, ...]]:
     """Write every file of an export into a folder, and the manifest last.
 
@@ -105,6 +107,7 @@ def run_pipeline(
       folder: an empty folder.
       progress: where stages are told.
       calibration: text for the methods that look at some; the built-in one when None.
+      mixer: finds the grids of the recipes that are mixes.
     """
     contract = checkpoint.contract
     (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
@@ -130,9 +133,13 @@ def run_pipeline(
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
             for recipe in recipes:
-                made = quantized(
-                    checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
-                )
+                budget: dict[str, Any] = {}
+                if recipe.budget and mixer is not None:
+                    recipe, made, budget = mixer(target, model, recipe, stats, Path(scratch))
+                else:
+                    made = quantized(
+                        checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
+                    )
                 progress.stage(f"write {target.name} {recipe}")
                 for file in write_recipe(checkpoint, target, model, recipe, made, folder, sketches):
                     golden = replace(golden, sketches=dict(sketches))
@@ -142,9 +149,13 @@ def run_pipeline(
                     entry = replace(
                         verdict.entry,
                         calibration=made.calibration,
-                        notes=[*verdict.entry.notes, *notes],
+                        notes=[*verdict.entry.notes, *notes, *_budget_notes(budget)],
+                        mix={name: str(grid) for name, grid in recipe.mix.items()},
+                        budget=budget,
                     )
-                    verdicts.append(replace(verdict, entry=entry))
+                    missed = entry.budget_problem()
+                    problems = (*verdict.problems, *([missed] if missed else []))
+                    verdicts.append(replace(verdict, entry=entry, problems=problems))
     if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
         golden.save(folder / GOLDEN_NAME)
     progress.done()
@@ -174,6 +185,14 @@ class Quantized:
     weights: Mapping[str, Weight]
     corrected: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+
+
+#: (target, float model, recipe of a mix, input statistics, scratch folder) -> the recipe with its
+#: grids, what it makes of the model, and what the manifest says of the budget
+Mixer = Callable[
+    [Target, FloatModel, Recipe, Mapping[str, InputStats], Path],
+    tuple[Recipe, Quantized, dict[str, Any]],
+]
 
 
 def quantized(
@@ -238,6 +257,19 @@ def write_recipe(
       folder: where the files go.
       sketches: of the source's parameters; those of corrected biases are added.
     """
+    written = write_file(checkpoint, target, model, recipe, made.weights, folder)
+    return [_with_proofs(file, made.corrected, sketches) for file in written]
+
+
+def write_file(
+    checkpoint: Checkpoint,
+    target: Target,
+    model: FloatModel,
+    recipe: Recipe,
+    weights: Mapping[str, Weight],
+    folder: Path,
+) -> list[WrittenFile]:
+    """Write what a recipe made of a model into a folder, under the recipe's name."""
     source = ",".join(str(digest) for digest in checkpoint.source["sha256"].values())
     metadata = {
         "edgekit": __version__,
@@ -246,8 +278,7 @@ def write_recipe(
         "source_sha256": source,
     }
     path = folder / f"model.{recipe}.{target.name}"
-    written = target.write(model, made.weights, path, metadata, recipe.int8_activations)
-    return [_with_proofs(file, made.corrected, sketches) for file in written]
+    return target.write(model, weights, path, metadata, recipe.int8_activations)
 
 
 def _calibration_notes(
@@ -262,6 +293,13 @@ def _calibration_notes(
             f"{len(shared)} of its cases are calibration texts too: its parity on them proves less"
         )
     return notes
+
+
+def _budget_notes(budget: Mapping[str, Any]) -> list[str]:
+    """What was asked and found; a budget that was missed is told as a problem instead."""
+    if not budget:
+        return []
+    return [*([budget["found"]] if budget["kept"] else []), *budget["summary"]]
 
 
 def _with_proofs(

@@ -14,7 +14,7 @@ from edgekit import plain
 from edgekit.audit.records import StoredTensor
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, RecipeSyntaxError, first_line
-from edgekit.recipe import Recipe
+from edgekit.recipe import Grid, Recipe, max_bytes
 from edgekit.support import TARGETS
 
 MANIFEST_NAME = "edgekit.json"
@@ -43,6 +43,9 @@ class FileEntry:
       calibration: the text that quantization looked at: ``name``, ``texts`` (how many), ``sha256``,
         ``tokens``; empty for methods that need none.
       notes: what a user should know ("storage only", cut layers, ...).
+      mix: parameter -> grid ("4g32") of a mix; empty for all other recipes.
+      budget: of a mix: ``limit`` (as its name says it), ``kept``, ``found`` (one sentence), and
+        what was predicted and measured; empty for all other recipes.
     """
 
     path: str
@@ -58,6 +61,24 @@ class FileEntry:
     latency: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    mix: dict[str, str] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
+
+    def full_recipe(self) -> Recipe:
+        """The recipe with everything that its name does not say: the grids of a mix."""
+        recipe = Recipe.parse(self.recipe)
+        if not self.mix:
+            return recipe
+        return recipe.with_mix({name: Grid.parse(grid) for name, grid in self.mix.items()})
+
+    def budget_problem(self) -> str | None:
+        """What is wrong with its budget: it was missed at export, or the bytes are too many."""
+        if self.budget and not self.budget["kept"]:
+            return f"misses its budget: {self.budget['found']}"
+        limit = max_bytes(Recipe.parse(self.recipe).budget)
+        if limit is not None and self.size_bytes > limit:
+            return f"misses its budget: {self.size_bytes:,} bytes, at most {limit:,}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +205,7 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
     target = plain.text(values["target"], f"{where}.target", TARGETS)
     for name in ("recipe", "sha256"):
         plain.text(values[name], f"{where}.{name}")
-    try:
-        Recipe.parse(values["recipe"])
-    except RecipeSyntaxError as error:
-        raise ValueError(f"{where}: {error.message.rstrip('.')}") from error
+    _check_recipe(values, where)
     plain.integer(values["size_bytes"], f"{where}.size_bytes")
     values["effective_bits"] = plain.number(values["effective_bits"], f"{where}.effective_bits")
     for name in ("audit", "parity", "cpu_levels", "latency", "calibration"):
@@ -207,6 +225,24 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
         if not all(type(place) is kind for place in stored.where.values()):
             raise ValueError(f"{where}: tensor {ascii(stored.parameter)[:40]} lies nowhere")
     return FileEntry(**values)
+
+
+def _check_recipe(values: dict[str, Any], where: str) -> None:
+    """The recipe's name, and for a mix its grids and what became of its budget."""
+    mix = values["mix"] = _texts_by_name(values.get("mix", {}), f"{where}.mix")
+    budget = values["budget"] = plain.mapping(values.get("budget", {}), f"{where}.budget")
+    try:
+        recipe = Recipe.parse(values["recipe"])
+        for grid in mix.values():
+            Grid.parse(grid)
+    except RecipeSyntaxError as error:
+        raise ValueError(f"{where}: {error.message.rstrip('.')}") from error
+    if bool(recipe.budget) != bool(mix) or bool(mix) != bool(budget):
+        raise ValueError(f"{where}: a mix has grids and a budget, and no other recipe has")
+    if budget:
+        plain.flag(budget["kept"], f"{where}.budget.kept")
+        plain.text(budget["found"], f"{where}.budget.found")
+        plain.text(budget["limit"], f"{where}.budget.limit", (recipe.budget,))
 
 
 def _check_metrics(parity: dict[str, Any], where: str) -> None:

@@ -2,13 +2,17 @@
 
 Grammar (one place for parsing and printing)::
 
-    recipe     := "fp32" | compute embedding? method?
+    recipe     := "fp32" | compute embedding? method? | "mix-" budget "_a8"? method?
     compute    := "fp16" | "w" k grain "z"? "_a8"?
     grain      := "c" | "t" | "g" n          per output channel, per tensor, groups of n inputs
     embedding  := "+e" ("16" | "32" | k ("c" | "g" n) "z"?)
     method     := "@" name                   [a-z][a-z0-9-]*
+    budget     := number ("B" | "KB" | "MB" | "GB" | "KiB" | "MiB" | "GiB") | metric number
     k          := 2..8
 
+A mix has a grid of its own for every matrix and table, found for a budget: ``mix-12MB_a8`` is the
+best file of at most 12 MB, ``mix-cosine0.01`` the smallest that loses at most 0.01. Its name says
+what was asked for; the grids are in ``Recipe.mix`` and, parameter by parameter, in the manifest.
 ``w8c_a8`` means 8-bit weights with one scale per output channel, and activations quantized to
 int8 per token at run time. Left out, ``+e`` is ``+e8c`` beside quantized weights, ``+e16`` beside
 ``fp16``. The canonical text leaves defaults out, so equal recipes have equal names.
@@ -17,7 +21,9 @@ int8 per token at run time. Left out, ``+e`` is ``+e8c`` beside quantized weight
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Literal
 
 from edgekit.errors import RecipeSyntaxError
@@ -38,6 +44,11 @@ _GRAMMAR = re.compile(
     r"(?:\+e(?:(?P<efloat>16|32)|(?P<ek>[0-9]{1,4})(?P<egrain>c|g(?P<egroup>[0-9]{1,4}))(?P<ez>z)?))?"
     r"(?:@(?P<method>[a-z][a-z0-9-]*))?)"
 )
+_MIX = re.compile(
+    r"mix-(?P<budget>[0-9]{1,15}(?:\.[0-9]{1,6})?(?:B|[KMG]i?B)|[a-z][a-z0-9-]*?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
+    r"(?P<a8>_a8)?(?:@(?P<method>[a-z][a-z0-9-]*))?"
+)
+_GRID = re.compile(r"(?P<k>[0-9]{1,4})(?P<grain>c|t|g(?P<group>[0-9]{1,4}))(?P<z>z)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,18 @@ class Grid:
         per_row = -(-cols // self.span(cols)) * each + (16 if self.scales == "int8" else 0)
         return self.bits + per_row / max(1, cols)
 
+    @staticmethod
+    def parse(text: str) -> Grid:
+        """Read "4g32", as ``str`` writes it.
+
+        Raises:
+          RecipeSyntaxError: the text is no grid.
+        """
+        match = _GRID.fullmatch(text)
+        if match is None:
+            raise RecipeSyntaxError(f"'{text}' is no grid.", "examples: 8c, 4g32, 3g16.")
+        return _grid(text, match["k"], match["grain"], match["z"])
+
     def __str__(self) -> str:
         grain = f"g{self.group}" if self.grain == "group" else self.grain[0]
         return f"{self.bits}{grain}{'z' if self.asymmetric else ''}"
@@ -101,12 +124,18 @@ class Recipe:
       embeddings: "fp32", "fp16", or the grid of the embedding tables.
       int8_activations: activations are quantized to int8 per token at run time.
       method: the quantization method's name, or None for the best default of that grid.
+      budget: what a mix was asked to keep, as its name says it ("12MB", "cosine0.01"); "" for all
+        other recipes.
+      mix: parameter -> grid of a mix, no part of the name; empty where it is not known yet.
+        Parameters that are not in it follow ``weights`` and ``embeddings``, 8 bits per row.
     """
 
     weights: FloatFormat | Grid
     embeddings: FloatFormat | Grid
     int8_activations: bool = False
     method: str | None = None
+    budget: str = ""
+    mix: Mapping[str, Grid] = field(default_factory=dict, hash=False)
 
     @staticmethod
     def parse(text: str) -> Recipe:
@@ -116,6 +145,10 @@ class Recipe:
           RecipeSyntaxError: the text does not follow the grammar, or k or a group is out of range.
         """
         name = PRESETS.get(text, text)
+        mixed = _MIX.fullmatch(name)
+        if mixed is not None:
+            rows = Grid(8, "channel")
+            return Recipe(rows, rows, bool(mixed["a8"]), mixed["method"], mixed["budget"])
         match = _GRAMMAR.fullmatch(name)
         if match is None:
             raise RecipeSyntaxError(
@@ -140,20 +173,55 @@ class Recipe:
         if self.weights == "fp32":
             return "fp32"
         activations = "_a8" if self.int8_activations else ""
+        method = f"@{self.method}" if self.method else ""
+        if self.budget:
+            return f"mix-{self.budget}{activations}{method}"
         text = "fp16" if self.weights == "fp16" else f"w{self.weights}{activations}"
         default: FloatFormat | Grid = "fp16" if self.weights == "fp16" else Grid(8, "channel")
         if self.embeddings != default:
             names = {"fp16": "16", "fp32": "32"}
             text += "+e" + names.get(str(self.embeddings), str(self.embeddings))
-        return text + (f"@{self.method}" if self.method else "")
+        return text + method
+
+    def with_mix(self, mix: Mapping[str, Grid]) -> Recipe:
+        """This mix with its grids."""
+        return replace(self, mix=dict(mix))
+
+    def wanted(self, parameter: str, role: str) -> FloatFormat | Grid:
+        """What one parameter becomes, before a target's kernels have their say.
+
+        Args:
+          parameter: its name in the source.
+          role: "matrix", "table", "tied", "kernel" or "vector".
+        """
+        if role == "vector":
+            return "fp32"
+        if parameter in self.mix:
+            return self.mix[parameter]
+        if role == "table" or (role == "tied" and isinstance(self.weights, Grid)):
+            return self.embeddings
+        return self.weights
 
     @property
     def kind(self) -> str:
         """The recipe's class for thresholds: "fp32", "fp16", or "w<k>" by its narrowest grid."""
-        grids = [g for g in (self.weights, self.embeddings) if isinstance(g, Grid)]
+        named = self.mix.values() or (self.weights, self.embeddings)
+        grids = [g for g in named if isinstance(g, Grid)]
         if grids:
             return f"w{min(g.bits for g in grids)}"
         return "fp16" if "fp16" in (self.weights, self.embeddings) else "fp32"
+
+
+#: units of a size; decimal megabytes, as stores count them
+UNITS = {
+    "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+}  # fmt: skip
+
+
+def max_bytes(budget: str) -> int | None:
+    """The bytes that a mix's budget allows ("12MB": 12,000,000), None where it is no size."""
+    match = re.fullmatch(r"([0-9.]+)([KMG]?i?B)", budget)
+    return None if match is None else int(Decimal(match[1]) * UNITS[match[2]])
 
 
 def _grid(text: str, bits: str, grain: str, zero: str | None) -> Grid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from edgekit.audit.records import TensorRecord
 from edgekit.errors import UnsupportedError
 from edgekit.recipe import Grid, Recipe
 from edgekit.tflite_formats import BLOCKS, TYPES, container
+
+_SLOW_BLOCKS = "on x86 without VNNI products in blocks are slower than float32"
 
 
 def check_recipe(recipe: Recipe, allow_padded: bool) -> None:
@@ -77,7 +80,7 @@ def recipe_notes(recipe: Recipe) -> list[str]:
         name = TYPES[held].upper()
         notes.append(f"{weights.bits}-bit codes lie in {name}: not smaller than at {held} bits")
     if isinstance(weights, Grid) and weights.grain == "group":
-        notes.append("on x86 without VNNI products in blocks are slower than float32")
+        notes.append(_SLOW_BLOCKS)
     return notes
 
 
@@ -91,6 +94,9 @@ def file_notes(recipe: Recipe, tensors: Iterable[TensorRecord]) -> list[str]:
     weights = recipe.weights
     found = list(tensors)
     notes = []
+    if recipe.mix:  # says for each parameter what it is
+        blocks = any(t.role == "matrix" and (t.group or 0) < math.prod(t.shape[1:]) for t in found)
+        return [_SLOW_BLOCKS] if blocks else []
     for t in (t for t in found if t.role == "tied"):
         if isinstance(recipe.embeddings, Grid) and t.dtype != TYPES.get(recipe.embeddings.bits):
             name = f"{recipe.embeddings.bits}-bit codes of {t.parameter}"

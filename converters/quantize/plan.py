@@ -14,7 +14,7 @@ from edgekit.converters.quantize.statistics import InputStats
 
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import FloatFormat, Grid, Recipe
-from edgekit.side_tables import table_format
+from edgekit.side_tables import SIDE_GRID, is_side_table
 from edgekit.tflite_formats import stored_grid
 
 Floats = npt.NDArray[np.float32]
@@ -61,24 +61,32 @@ def make_plan(
     formats: dict[str, FloatFormat | Grid] = {}
     most = max((shapes[n][0] for n, r in roles.items() if r in ("table", "tied")), default=0)
     for name, role in roles.items():
-        wanted: FloatFormat | Grid = "fp32"
-        if role == "table":
-            wanted = recipe.embeddings
-        elif role in ("matrix", "kernel"):
-            wanted = recipe.weights
-        elif role == "tied":
-            wanted = recipe.embeddings if isinstance(recipe.weights, Grid) else recipe.weights
+        wanted = recipe.wanted(name, role)
         if isinstance(wanted, Grid):
-            if target == "tflite":
-                wanted = stored_grid(wanted, role, shapes[name], most)
-            else:
-                if role == "table":
-                    wanted = table_format(wanted, shapes[name][0], most)
-                integer = role in ("matrix", "tied") and recipe.int8_activations
-                wanted = grid_for(wanted, integer) if isinstance(wanted, Grid) else wanted
+            integer = recipe.int8_activations
+            wanted = planned_grid(wanted, role, shapes[name], target, integer, most)
         formats[name] = wanted
     method = None if recipe.method is None else get_method(recipe.method).name
     return Plan(formats, method, recipe.int8_activations)
+
+
+def planned_grid(
+    wanted: Grid, role: str, shape: tuple[int, ...], target: str, integer: bool, most: int
+) -> Grid:
+    """The grid that a target's kernels read of what a recipe wants.
+
+    Args:
+      wanted: as the recipe says.
+      role, shape: of the parameter.
+      target: "onnx" or "tflite".
+      integer: activations are int8.
+      most: rows of the model's largest table.
+    """
+    if target == "tflite":
+        return stored_grid(wanted, role, shape, most)
+    if role == "table" and wanted.bits < SIDE_GRID.bits and is_side_table(shape[0], most):
+        wanted = SIDE_GRID
+    return grid_for(wanted, role in ("matrix", "tied") and integer)
 
 
 def grid_for(grid: Grid, integer: bool) -> Grid:

@@ -66,6 +66,9 @@ def audit_file(
                 for name in file.unlisted_floats(tensors, derived)]  # fmt: skip
     problems += [f"{name}: stored weights that the graph does not read"
                  for name in file.unused(tensors)]  # fmt: skip
+    held = {tensor.parameter for tensor in tensors}
+    problems += [f"{name}: named in the mix, and not in the file"
+                 for name in sorted(set(recipe.mix) - held)]  # fmt: skip
     records = []
     most = max((t.shape[0] for t in tensors if t.role in ("table", "tied")), default=0)
     for tensor in tensors:
@@ -109,9 +112,7 @@ def expected_storage(
     """
     if tensor.role == "vector":
         return "float32", None
-    wanted = recipe.embeddings if tensor.role == "table" else recipe.weights
-    if tensor.role == "tied" and isinstance(wanted, Grid):
-        wanted = recipe.embeddings
+    wanted = recipe.wanted(tensor.parameter, tensor.role)
     if isinstance(wanted, Grid) and target == "tflite":
         grid = stored_grid(wanted, tensor.role, tensor.shape, most)
         cols = int(np.prod(tensor.shape[1:]))
@@ -121,7 +122,7 @@ def expected_storage(
         wanted = table_format(wanted, tensor.shape[0], most)
     if isinstance(wanted, Grid):
         expected = tensor.dtype if tensor.bits == wanted.bits else f"{wanted.bits}-bit codes"
-        return expected, None
+        return expected, wanted.span(int(np.prod(tensor.shape[1:])))
     return {"fp32": "float32", "fp16": "float16"}[wanted], None
 
 

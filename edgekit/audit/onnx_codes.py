@@ -50,7 +50,8 @@ def read_codes(tensor: StoredTensor, parts: Arrays) -> Contents:
     # whole bytes are stored: padding counts
     bits = sum(array.nbytes * 8 for array in parts.values())
     digest = weights_digest(values)
-    return Contents(values / signed, noise / factor, f"int{tensor.bits}", bits, digest)
+    dtype = f"int{tensor.bits}"
+    return Contents(values / signed, noise / factor, dtype, bits, digest, group)
 
 
 def stored_shape(tensor: StoredTensor) -> tuple[int, int]:

@@ -178,7 +178,7 @@ class TensorRecord:
     #: root mean square and largest over rows and columns; None without sketches
     deviation_rms: float | None = None
     deviation_max: float | None = None
-    #: inputs per scale as found in the file (TFLite), None for floats
+    #: inputs per scale as found in the file, None for floats
     group: int | None = None
     #: estimated distance of the weights from the source's, as a share of the source's
     distance: float | None = None

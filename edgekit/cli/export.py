@@ -27,6 +27,23 @@ from edgekit.cli.main import print_json
 @click.option(
     "--allow-padded", is_flag=True, help="Also store codes in wider integers, saving no bytes."
 )
+@click.option(
+    "--max-size", metavar="SIZE", help="The best mix of widths within 12MB, 900KB, 11.5MiB."
+)
+@click.option(
+    "--max-drop", metavar="METRIC=DROP",
+    help="The smallest mix that loses no more: cosine=0.01, accuracy=0.5 (points, with --data).",
+)  # fmt: skip
+@click.option("--data", metavar="FILE", help="Labelled rows on which --max-drop is searched.")
+@click.option("--metric", metavar="M", help="Of --data; what --max-drop names.")
+@click.option(
+    "--verify-data",
+    metavar="FILE",
+    help="Labelled rows for the last word; default: half of --data.",
+)
+@click.option(
+    "--cache", metavar="DIR", help="Where a search keeps its work; default: your cache folder."
+)
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -42,6 +59,12 @@ def command(
     cases: str | None,
     calibration: str | None,
     allow_padded: bool,
+    max_size: str | None,
+    max_drop: str | None,
+    data: str | None,
+    metric: str | None,
+    verify_data: str | None,
+    cache: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -54,8 +77,9 @@ def command(
     \b
     edgekit export ./my-model -o out
     edgekit export demo -o out --recipe fp32 --recipe w8c_a8 --target onnx
+    edgekit export demo -o out --max-size 12MB --target onnx
     """
-    from edgekit.converters.api import DEFAULT_RECIPE, export
+    from edgekit.converters.api import export
     from edgekit.progress import Progress
     from edgekit.report.rows import notes, result_rows, source_name, source_notes
     from edgekit.report.terminal import print_results
@@ -65,7 +89,7 @@ def command(
         model,
         out,
         targets=targets or TARGETS,
-        recipes=recipes or (DEFAULT_RECIPE,),
+        recipes=recipes,
         task=task,
         max_length=max_length,
         buckets=options.parse_lengths(buckets, "--buckets"),
@@ -73,6 +97,12 @@ def command(
         cases=cases,
         calibration=calibration,
         allow_padded=allow_padded,
+        max_size=max_size,
+        max_drop=max_drop,
+        data=data,
+        metric=metric,
+        verify_data=verify_data,
+        cache=cache,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )

@@ -40,7 +40,6 @@ def describe(target: Path) -> list[dict[str, Any]]:
     from edgekit.audit.audit import open_file
     from edgekit.errors import ArtifactError
     from edgekit.manifest import MANIFEST_NAME, Manifest
-    from edgekit.recipe import Recipe
 
     folder = target if target.is_dir() else target.parent
     if not target.exists():
@@ -65,7 +64,7 @@ def describe(target: Path) -> list[dict[str, Any]]:
         if entry is not None and manifest is not None:
             stored = [StoredTensor.from_json(t) for t in entry.tensors]
             derived = entry.audit.get("derived", ())
-            audit = audit_file(path, Recipe.parse(entry.recipe), stored, None, None, False, derived)
+            audit = audit_file(path, entry.full_recipe(), stored, None, None, False, derived)
             report |= {
                 "recipe": entry.recipe,
                 "effective_bits": round(audit.effective_bits, 3),

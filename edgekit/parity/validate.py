@@ -165,7 +165,7 @@ def check_file(
     problem = check_integrity(folder, entry)
     if problem:
         return FileVerdict(entry, (problem,), None, None)
-    recipe, path = Recipe.parse(entry.recipe), folder / entry.path
+    recipe, path = entry.full_recipe(), folder / entry.path
     try:
         stored = [StoredTensor.from_json(t) for t in entry.tensors]
         audit = audit_file(
@@ -206,7 +206,9 @@ def check_file(
     except (LookupError, ValueError) as error:  # labels or metrics that are not those of the file
         problem = f"the manifest does not fit {entry.path} ({type(error).__name__})"
         return FileVerdict(entry, (problem,), None, audit)
-    return FileVerdict(entry, (*audit.problems, *parity.failures), parity, audit)
+    missed = entry.budget_problem()
+    problems = (*audit.problems, *parity.failures, *([missed] if missed else []))
+    return FileVerdict(entry, problems, parity, audit)
 
 
 def _fitting(
@@ -222,7 +224,7 @@ def _check_thresholds(
 ) -> None:
     """Every bound must fit one file at least."""
     task = manifest.contract.task
-    known = {t.metric for e in entries for t in thresholds_for(task, Recipe.parse(e.recipe).kind)}
+    known = {t.metric for e in entries for t in thresholds_for(task, e.full_recipe().kind)}
     if unknown := sorted(set(thresholds or {}) - known):
         raise UsageError(
             f"'{unknown[0]}' is no threshold of these files.", f"known: {', '.join(sorted(known))}."

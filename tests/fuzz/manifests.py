@@ -46,7 +46,20 @@ def _file(target: str, places: list[Any]) -> dict[str, Any]:
         "cpu_levels": {"avx2": {"available": True, "failures": [], "rms_rel": 0.02}},
         "latency": {"32": {"cpu_ms": 1.0, "p50_ms": 1.1}},
         "notes": ["storage only"],
+        "mix": {},
+        "budget": {},
     }  # fmt: skip
+
+
+def _mix() -> dict[str, Any]:
+    budget = {"limit": "12MB", "kept": True, "found": "11.9 MB", "predicted": 0.01, "gap": 0.0}
+    return {
+        **_file("onnx", ["w", "s", "t", "b"]),
+        "path": "model.mix-12MB_a8.onnx",
+        "recipe": "mix-12MB_a8",
+        "mix": {"a.weight": "4g32", "words": "3g16"},
+        "budget": budget,
+    }
 
 
 MANIFEST: dict[str, Any] = {
@@ -84,6 +97,7 @@ MANIFEST: dict[str, Any] = {
     "files": [
         _file("onnx", ["w", "s", "t", "b"]),
         _file("tflite", [3, 4, 5, 6]),
+        _mix(),
     ],
     "dropped": ["pooler.dense.weight"],
 }
