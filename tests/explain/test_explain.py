@@ -63,14 +63,15 @@ def test_rounded_activations_are_simulated_closely(
 def test_shares_nearly_add_up(case: tuple[str, str], explained: Explain) -> None:
     """Errors of different parts hardly know each other: their squares add up, 1 - cosine with them.
 
-    Calibrated matrices make up for some of it, so half of the whole is allowed to either side.
+    Matrices are calibrated behind quantized tables and make up for some of their loss, so the parts
+    may add up to more than the whole: to twice as much here, and never to less than half.
     """
     shares = explained(*case).shares
     assert shares is not None
     parts = (shares.matrices, shares.tables, shares.activations)
     assert all(part > 0 for part in parts)
     assert max(parts) < 1.5 * shares.all
-    assert abs(sum(parts) - shares.all) < 0.5 * shares.all
+    assert 0.5 * shares.all < sum(parts) < 2 * shares.all
 
 
 def test_blocks_come_in_order_and_get_worse_with_rounding(explained: Explain) -> None:
