@@ -98,15 +98,15 @@ def export(
     progress = progress or Progress.silent()
     budget = read_budget(max_size, max_drop, _text(data), metric, _text(verify_data))
     if budget is None:
-        parsed = _parse_recipes(recipes or (DEFAULT_RECIPE,))
+        parsed = {t: _parse_recipes(recipes or (DEFAULT_RECIPE,), t) for t in TARGETS}
     else:
-        parsed = [_mix_recipe(budget, recipes)]
+        parsed = {key: [_mix_recipe(budget, recipes)] for key in TARGETS}
         for file in (budget.data, budget.verify_data):
             if file is not None:
                 read_text(file)
     names = _check_targets(targets)
     for name in names:
-        for recipe in parsed:
+        for recipe in parsed[name]:
             check_supported(recipe, name, allow_padded)
     lengths = _check_buckets(buckets, max_length)
     examples = None if cases is None else read_cases(Path(cases))
@@ -296,10 +296,10 @@ def open_source(
     return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
 
 
-def _parse_recipes(recipes: Sequence[str]) -> list[Recipe]:
+def _parse_recipes(recipes: Sequence[str], target: str) -> list[Recipe]:
     unique: dict[str, Recipe] = {}
     for text in recipes:
-        recipe = Recipe.parse(text)
+        recipe = Recipe.parse(text, target)
         if recipe.budget:
             raise UsageError(
                 f"'{recipe}' is the name of what a search finds, and no recipe to ask for.",
@@ -318,7 +318,7 @@ def _mix_recipe(budget: Budget, recipes: Sequence[str]) -> Recipe:
             "a budget gives one file per target; several recipes were given.",
             "one --recipe may say activations and method; or leave the budget out.",
         )
-    [like] = _parse_recipes(recipes or (DEFAULT_RECIPE,))
+    [like] = _parse_recipes(recipes or (DEFAULT_RECIPE,), TARGETS[0])
     if not isinstance(like.weights, Grid):
         raise UsageError(
             f"a budget chooses bits, and recipe '{like}' has none.",

@@ -90,7 +90,7 @@ class ExportResult:
 def run_pipeline(
     checkpoint: Checkpoint,
     targets: Sequence[Target],
-    recipes: Sequence[Recipe],
+    recipes: Mapping[str, Sequence[Recipe]],
     examples: Sequence[Example],
     folder: Path,
     progress: Progress,
@@ -102,7 +102,7 @@ def run_pipeline(
     Args:
       checkpoint: the source, with its final lengths in the contract.
       targets: in order.
-      recipes: in order; all supported by all targets.
+      recipes: of each target, in order; all supported by it.
       examples: the cases.
       folder: an empty folder.
       progress: where stages are told.
@@ -120,7 +120,7 @@ def run_pipeline(
     golden = make_golden(examples, rows, reference, contract, sketches)
     golden.save(folder / GOLDEN_NAME)
     stats: dict[str, InputStats] = {}
-    if any(recipe.int8_activations for recipe in recipes):
+    if any(r.int8_activations for target in targets for r in recipes[target.name]):
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
     text = calibration or CalibrationText.builtin()
@@ -132,7 +132,7 @@ def run_pipeline(
             progress.stage(f"export {target.name} float32")
             model = target.export(checkpoint, Path(scratch))
             dropped |= {name for graph in model.values() for name in graph.dropped}
-            for recipe in recipes:
+            for recipe in recipes[target.name]:
                 budget: dict[str, Any] = {}
                 if recipe.budget and mixer is not None:
                     recipe, made, budget = mixer(target, model, recipe, stats, Path(scratch))

@@ -12,6 +12,7 @@ import pytest
 import edgekit
 from edgekit.errors import CasesError, UnsupportedError
 from edgekit.manifest import Manifest
+from edgekit.recipe import PRESETS
 from edgekit.support import METHODS
 
 pytestmark = pytest.mark.heavy
@@ -150,3 +151,16 @@ def test_files_run_and_agree(folders: dict[str, Path]) -> None:
             for a, b in zip(found, wanted, strict=True):
                 scores = np.array([list(a["scores"].values()), list(b["scores"].values())])
                 assert np.abs(scores[0] - scores[1]).max() < 0.25
+
+
+def test_a_preset_means_each_targets_own_recipe(
+    embedder: Path, calibration: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    result = edgekit.export(
+        embedder, folder, recipes=["tiny"], max_length=24, calibration=calibration
+    )
+    names = {entry.target: entry.recipe for entry in result.manifest.files}
+    assert names == PRESETS["tiny"]
+    for target in names:
+        assert edgekit.load(folder, target=target, recipe="tiny").embed(["a text"]).shape[0] == 1

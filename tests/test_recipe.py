@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import RecipeSyntaxError
-from edgekit.recipe import Grid, Recipe
+from edgekit.recipe import PRESETS, Grid, Recipe
+from edgekit.support import TARGETS, check_supported
 
 GRAINS = st.sampled_from(["c", "g16", "g32", "g64", "g128", "g256"])
 K = st.integers(2, 8)
@@ -77,3 +78,15 @@ def test_a_grid_says_which_codes_it_uses_and_what_it_stores() -> None:
     # a last group that is not full needs a scale all the same
     assert grid.bits_per_weight(172) == pytest.approx(4 + (11 * 8 + 16) / 172)
     assert Grid(4, "group", 32, True, scales="float16").bits_per_weight(64) == 4 + 20 / 32
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_preset_is_a_recipe_that_its_target_makes(name: str) -> None:
+    assert set(PRESETS[name]) == set(TARGETS)
+    for target, recipe in PRESETS[name].items():
+        assert str(Recipe.parse(name, target)) == recipe  # canonical, so files bear that name
+        check_supported(Recipe.parse(name, target), target, allow_padded=False)
+
+
+def test_other_names_mean_the_same_on_every_target() -> None:
+    assert Recipe.parse("w4g32+e4g32", "tflite") == Recipe.parse("w4g32+e4g32", "onnx")

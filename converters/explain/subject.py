@@ -80,20 +80,20 @@ def find_subject(folder: Path, recipe: str, target: str | None) -> Subject:
       UsageError: an unknown target.
       ArtifactError: no finished export, no such file in it, or bytes that are not the manifest's.
     """
-    wanted = str(Recipe.parse(recipe))
+    wanted = {name: str(Recipe.parse(recipe, name)) for name in TARGETS}
     if target is not None and target not in TARGETS:
         raise UsageError(f"unknown target '{target}'.", f"known: {', '.join(TARGETS)}.")
     manifest = Manifest.read(folder)
     fitting = [
         entry
         for entry in manifest.files
-        if entry.recipe == wanted and target in (None, entry.target)
+        if entry.recipe == wanted[entry.target] and target in (None, entry.target)
     ]
     if not fitting:
         where = f" for {target}" if target else ""
         there = ", ".join(f"{e.recipe} ({e.target})" for e in manifest.files)
         raise ArtifactError(
-            f"'{folder}' holds no file of recipe {wanted}{where}.", f"there is: {there}."
+            f"'{folder}' holds no file of recipe {recipe}{where}.", f"there is: {there}."
         )
     entry = min(fitting, key=lambda e: TARGETS.index(e.target))
     notes = []

@@ -35,8 +35,10 @@ def command(target: str | None, as_json: bool) -> int:
         ("recipe", "target", "stored as", "kernel", "speed", "note"),
         [(r.recipe, r.target, r.stored, r.kernel, r.speed, r.note) for r in rows],
     )
-    for name, recipe in PRESETS.items():
-        click.echo(f"  preset {name} = {recipe}")
+    for name, recipes in PRESETS.items():
+        said = dict.fromkeys(recipes.values()) if target is None else [recipes[target]]
+        where = f" ({', '.join(recipes)})" if target is None and len(said) > 1 else ""
+        click.echo(f"  preset {name} = {', '.join(said)}{where}")
     click.echo("  grammar: fp32 | (fp16 | w<k>(c|t|g<n>)[z][_a8]) [+e(16|32|<k>(c|g<n>)[z])] "
                "[@method]")  # fmt: skip
     return 0

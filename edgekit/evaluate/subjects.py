@@ -103,16 +103,17 @@ def _entries(manifest: Manifest, only: str | None, choice: Choice) -> list[FileE
     for name in choice.targets:
         if name not in TARGETS.values():
             raise UsageError(f"unknown target '{name}'.", f"known: {', '.join(TARGETS.values())}.")
-    wanted = {str(Recipe.parse(text)) for text in choice.recipes}
+    wanted = [{t: str(Recipe.parse(text, t)) for t in TARGETS.values()} for text in choice.recipes]
     fitting = [
         e
         for e in entries
-        if (not choice.targets or e.target in choice.targets) and (not wanted or e.recipe in wanted)
+        if (not choice.targets or e.target in choice.targets)
+        and (not wanted or any(e.recipe == names[e.target] for names in wanted))
     ]
     if not fitting:
         raise UnsupportedError(
             f"no file for target {' or '.join(choice.targets) or 'any'}, "
-            f"recipe {' or '.join(sorted(wanted)) or 'any'}.",
+            f"recipe {' or '.join(choice.recipes) or 'any'}.",
             f"there is: {', '.join(e.path for e in entries)}.",
         )
     return fitting

@@ -298,16 +298,16 @@ def _digest(path: Path) -> str | None:
 
 def choose_file(manifest: Manifest, target: str | None, recipe: str | None) -> FileEntry:
     """The file of that target and recipe; the smallest where the choice is open."""
-    wanted = None if recipe is None else str(Recipe.parse(recipe))
     fits = [
         f
         for f in manifest.files
-        if (target is None or f.target == target) and (wanted is None or f.recipe == wanted)
+        if (target is None or f.target == target)
+        and (recipe is None or f.recipe == str(Recipe.parse(recipe, f.target)))
     ]
     if not fits:
         have = ", ".join(f.path for f in manifest.files)
         raise UnsupportedError(
-            f"the folder has no file for target {target or 'any'}, recipe {wanted or 'any'}.",
+            f"the folder has no file for target {target or 'any'}, recipe {recipe or 'any'}.",
             f"it holds: {have}.",
         )
     # a file that failed its gates at export is the last choice

@@ -61,17 +61,17 @@ def test_rounded_activations_are_simulated_closely(
 
 @pytest.mark.parametrize("case", [("onnx", "w3g16_a8+e3g16"), ("tflite", "w4c_a8+e3c")])
 def test_shares_nearly_add_up(case: tuple[str, str], explained: Explain) -> None:
-    """Errors of different parts hardly know each other: their squares add up, 1 - cosine with them.
+    """The whole is never much worse than their sum.
 
-    Matrices are calibrated behind quantized tables and make up for some of their loss, so the parts
-    may add up to more than the whole: to twice as much here, and never to less than half.
+    Matrices are calibrated behind quantized tables and make up for what those lose, so a part alone
+    may well do more than the whole: less than twice as much here.
     """
     shares = explained(*case).shares
     assert shares is not None
     parts = (shares.matrices, shares.tables, shares.activations)
     assert all(part > 0 for part in parts)
-    assert max(parts) < 1.5 * shares.all
-    assert 0.5 * shares.all < sum(parts) < 2 * shares.all
+    assert max(parts) < 2 * shares.all
+    assert shares.all < 1.5 * sum(parts)
 
 
 def test_blocks_come_in_order_and_get_worse_with_rounding(explained: Explain) -> None:
@@ -141,16 +141,16 @@ def spoiled(
     folders: dict[str, Path], embedder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The w8c_a8 files written again with one matrix at 2 bits; all at 8 bits beside it."""
-    from edgekit.converters.api import _load_source, _target
+    from edgekit.converters.opening import load_source, open_target
     from edgekit.converters.sources.transformers_folder import with_length
 
     made = {}
     for name, source in folders.items():
         folder = Path(shutil.copytree(source, tmp_path_factory.mktemp(name) / "out"))
         contract = Manifest.read(folder).contract
-        checkpoint = _load_source(str(embedder), contract.task, contract.max_length, None)
+        checkpoint = load_source(str(embedder), contract.task, contract.max_length, None)
         checkpoint = with_length(checkpoint, contract.max_length, contract.buckets)
-        target = _target(name)
+        target = open_target(name)
         model = target.export(checkpoint, tmp_path_factory.mktemp("float"))
         good, path = folder / f"good.{name}", folder / f"model.w8c_a8.{name}"
         target.write(model, rounded(checkpoint, model, name, 8), good, {}, True)
@@ -209,14 +209,14 @@ def test_a_bad_matrix_is_named_the_worst(
 def test_what_more_bits_win_is_what_a_file_with_them_wins(
     target: str, spoiled: dict[str, Path], embedder: Path
 ) -> None:
-    from edgekit.converters.api import _load_source
     from edgekit.converters.held_out import HeldOut
+    from edgekit.converters.opening import load_source
 
     found = explain(spoiled[target], "w8c_a8", embedder, texts=TEXTS)
     last = found.matrices[0].raises[-1]
     assert last.bits == 8
     contract = Manifest.read(spoiled[target]).contract
-    checkpoint = _load_source(str(embedder), contract.task, contract.max_length, None)
+    checkpoint = load_source(str(embedder), contract.task, contract.max_length, None)
     good = spoiled[target] / f"good.{target}"
     measured = HeldOut.builtin(checkpoint, "all", TEXTS).measure(good)
     assert found.shares is not None

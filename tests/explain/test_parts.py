@@ -62,9 +62,9 @@ def test_tied_tables_are_looked_up_and_multiplied_apart(tmp_path: Path) -> None:
     assert found.shares.missed < 0.01
     assert next(m for m in found.matrices if "word_embeddings" in m.name).role == "tied"
     entry = Manifest.read(out).files[0]
-    from edgekit.converters.api import _load_source
+    from edgekit.converters.opening import load_source
 
-    checkpoint = _load_source(str(model), "fill-mask", None, None)
+    checkpoint = load_source(str(model), "fill-mask", None, None)
     stored = [StoredTensor.from_json(t) for t in entry.tensors]
     effective = effective_weights_of(out / entry.path, stored, checkpoint.parameters)
     [name] = effective.products
@@ -77,7 +77,7 @@ def test_bytes_and_weights_of_raised_matrices_are_those_of_a_file(
     target: str, embedder: Path, tmp_path: Path
 ) -> None:
     """From a file at few bits to the next: held against the file that really has them."""
-    from edgekit.converters.api import _load_source
+    from edgekit.converters.opening import load_source
 
     steps = {
         "onnx": ("w4g16_a8+e2c@mse", "w5g16_a8+e3c@mse"),
@@ -86,7 +86,7 @@ def test_bytes_and_weights_of_raised_matrices_are_those_of_a_file(
     out = tmp_path / "out"
     edgekit.export(embedder, out, targets=[target], recipes=steps[target], buckets=(48,))
     files = {e.recipe: e for e in Manifest.read(out).files}
-    checkpoint = _load_source(str(embedder), "sentence-embedding", None, None)
+    checkpoint = load_source(str(embedder), "sentence-embedding", None, None)
     low, high = (
         effective_weights_of(
             out / files[recipe].path,
@@ -122,10 +122,10 @@ def test_bytes_and_weights_of_raised_matrices_are_those_of_a_file(
 def test_effective_weights_keep_what_the_file_left_out(
     folders: dict[str, Path], embedder: Path
 ) -> None:
-    from edgekit.converters.api import _load_source
+    from edgekit.converters.opening import load_source
 
     entry = next(e for e in Manifest.read(folders["onnx"]).files if e.recipe == "w4g16")
-    checkpoint = _load_source(str(embedder), "sentence-embedding", None, None)
+    checkpoint = load_source(str(embedder), "sentence-embedding", None, None)
     stored = [StoredTensor.from_json(t) for t in entry.tensors]
     name = "embeddings.position_embeddings.weight"
     cut = [dataclasses.replace(t, shape=(70, 32)) if t.parameter == name else t for t in stored]
