@@ -152,6 +152,7 @@ class Lane:
         self._go.release()
         self._thread.join()
         self.given = self.stream = None
+        del self._gate, self._module  # they know this lane: a cycle would keep the module's copy
 
     def wait(self, stage: int, given: Tensor | None, stream: Tensor | None) -> None:
         """Called inside the thread: offer what is here and wait to be sent on."""
