@@ -113,10 +113,14 @@ def show() -> None:
     print_table(header, rows)
 
 
+def main() -> None:
+    if sys.argv[1:] != ["show"]:
+        measure()
+    show()
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         print(json.dumps(run(sys.argv[2], int(sys.argv[3]))))
     else:
-        if sys.argv[1:] != ["show"]:
-            measure()
-        show()
+        main()

@@ -84,6 +84,7 @@ def cases() -> list[Case]:
     onnx = [f"w{k}g16+e32" for k in (4, 3, 2, 5, 6, 8)]
     onnx += [f"{MIX}{k}.5 bits" for k in (4, 3, 2)]
     onnx += ["onnxruntime: rtn", "onnxruntime: hqq", "onnxruntime: gptq", "w4g32+e32"]
+    onnx += [f"w{k}g32+e32" for k in (5, 6, 8)]
     onnx += [f"w{k}g16+e32@{m}" for k in (4, 3) for m in ("gptq", "hqq", "rtn")]
     onnx += [f"w{k}g16_a8" for k in (4, 5, 6)] + ["w8c_a8"]
     onnx += [

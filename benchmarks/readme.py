@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 
 import architectures
+import budget
+import calibration
 import checks
 import click
 import conversion
@@ -50,6 +52,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "checks": lambda: _shown(checks.show),
     "recipes": _recipes,
     "kbit": lambda: _shown(kbit_quality.show),
+    "budget": lambda: _shown(budget.show),
+    "calibration": lambda: _shown(calibration.show),
     "kbit_files": lambda: _shown(kbit_files.show),
     "architectures": lambda: _shown(architectures.show),
 }

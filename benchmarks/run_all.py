@@ -1,12 +1,19 @@
 """All measurements, one after the other; each prints its table and writes benchmarks/results/."""
 
 import architectures
+import budget
+import calibration
 import checks
 import conversion
+import kbit_files
+import kbit_quality
 import quality
 import speed
 import sst2
 
-for script in (conversion, quality, speed, sst2, checks, architectures):
+for script in (
+    conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
+    budget,
+):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()
