@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from typing import Any
+
 import pytest
 from edgekit.converters.quantize.budget import Option, choose
 from hypothesis import given, settings
@@ -64,3 +66,23 @@ def test_nothing_fits_and_nothing_is_asked() -> None:
     for limits in ({}, {"max_size": 5, "max_damage": 1.0}, {"max_size": 0}, {"max_damage": -1.0}):
         with pytest.raises(UsageError):
             choose(options, **limits)
+
+
+def test_what_the_solver_prints_does_not_reach_stdout(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """HiGHS has printf calls of its own; they would break --json."""
+    import ctypes
+
+    from scipy import optimize
+
+    real = optimize.milp
+
+    def talkative(*args: Any, **options: Any) -> Any:
+        ctypes.CDLL(None).puts(b"debugging")
+        return real(*args, **options)
+
+    monkeypatch.setattr(optimize, "milp", talkative)
+    choose({"a": [Option("4g32", 10, 1.0)]}, max_size=10)
+    print("result")
+    assert capfd.readouterr().out == "result\n"

@@ -7,8 +7,13 @@ may be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -95,16 +100,17 @@ def choose(
     # costs span many orders of magnitude: scaled, so that the solver's tolerances mean something
     scale = max(float(cost.max(initial=0)), 1e-300)
     unit = max(float(held.max(initial=0)), 1e-300)
-    found = milp(
-        cost / scale,
-        integrality=np.ones(len(flat)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(one_each, 1, 1),
-            LinearConstraint(held[None] / unit, -np.inf, limit / unit),
-        ],
-        options={"mip_rel_gap": GAP},
-    )
+    with _stdout_aside():
+        found = milp(
+            cost / scale,
+            integrality=np.ones(len(flat)),
+            bounds=Bounds(0, 1),
+            constraints=[
+                LinearConstraint(one_each, 1, 1),
+                LinearConstraint(held[None] / unit, -np.inf, limit / unit),
+            ],
+            options={"mip_rel_gap": GAP},
+        )
     chosen = np.flatnonzero(found.x > 0.5)
     starts = np.cumsum([0, *(len(options[name]) for name in names)])
     picks = {names[flat[k][0]]: int(k - starts[flat[k][0]]) for k in chosen}
@@ -114,6 +120,27 @@ def choose(
         float(damages[chosen].sum()),
         float(found.mip_gap or 0.0),
     )
+
+
+@contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """Drop what native code prints: HiGHS leaves debugging lines on stdout, where results belong."""
+    flush = ctypes.CDLL(None).fflush  # C's own buffer, empty before and after
+    try:
+        saved = os.dup(1)
+    except OSError:  # there is no stdout
+        yield
+        return
+    try:
+        sys.stdout.flush()
+        flush(None)
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
+        yield
+    finally:
+        flush(None)
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _held(option: Option, by_size: bool) -> float:
