@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from itertools import product
-
-import numpy as np
 from typing import Any
 
+import numpy as np
 import pytest
 from edgekit.converters.quantize.budget import Option, choose
 from hypothesis import given, settings
