@@ -124,7 +124,7 @@ def choose(
 
 @contextmanager
 def _stdout_aside() -> Iterator[None]:
-    """Drop what native code prints: HiGHS leaves debugging lines on stdout, where results belong."""
+    """Drop what native code prints: HiGHS leaves debugging lines where results belong."""
     flush = ctypes.CDLL(None).fflush  # C's own buffer, empty before and after
     try:
         saved = os.dup(1)
