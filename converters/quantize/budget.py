@@ -124,11 +124,11 @@ def choose(
 
 @contextmanager
 def _stdout_aside() -> Iterator[None]:
-    """Drop what native code prints: HiGHS leaves debugging lines where results belong."""
-    flush = ctypes.CDLL(None).fflush  # C's own buffer, empty before and after
+    """Drop what native code prints: HiGHS has debugging lines for stdout, where results belong."""
     try:
+        flush = ctypes.CDLL(None).fflush  # C's own buffer, empty before and after
         saved = os.dup(1)
-    except OSError:  # there is no stdout
+    except (OSError, AttributeError, TypeError):  # no stdout, or no libc under that name
         yield
         return
     try:
