@@ -164,3 +164,13 @@ def test_a_preset_means_each_targets_own_recipe(
     assert names == PRESETS["tiny"]
     for target in names:
         assert edgekit.load(folder, target=target, recipe="tiny").embed(["a text"]).shape[0] == 1
+
+
+def test_tables_have_no_text_whatever_the_method(
+    embedder: Path, calibration: Path, tmp_path: Path
+) -> None:
+    recipes = ["w4g16+e4g32@gptq", "w4g16@two-sided"]
+    result = edgekit.export(
+        embedder, tmp_path / "out", ["onnx"], recipes, max_length=24, calibration=calibration
+    )
+    assert result.passed

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import Weight
 from edgekit.converters.quantize.equalize import equalize
+from edgekit.converters.quantize.method import Method
 from edgekit.converters.quantize.methods import default_method, get_method
 from edgekit.converters.quantize.statistics import InputStats
 
@@ -151,11 +152,18 @@ def apply_plan(
             matrix = np.ascontiguousarray(scaled.reshape(len(scaled), -1))
             tensor = None if quantizer is None else quantizer(name, matrix, wanted)
             if tensor is None:
-                method = get_method(plan.method or default_method(wanted, False))
-                tensor, _ = method.quantize(matrix, None, None, wanted)
+                tensor, _ = _method_without_text(plan, wanted).quantize(matrix, None, None, wanted)
             if factor is not None:
                 tensor = replace(tensor, input_multiplier=(1 / factor).astype(np.float32))
             weights[name] = tensor
         else:
             weights[name] = value.astype(np.float16) if wanted == "fp16" else value
     return weights
+
+
+def _method_without_text(plan: Plan, grid: Grid) -> Method:
+    """The plan's method, or the default where that needs statistics: tables have none."""
+    asked = None if plan.method is None else get_method(plan.method)
+    if asked is not None and asked.needs == "nothing":
+        return asked
+    return get_method(default_method(grid, False))

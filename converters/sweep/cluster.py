@@ -57,7 +57,8 @@ class Cluster:
             if not address:  # Dask would start a cluster of its own
                 raise ValueError("the address is empty")
             self._client = client(address, timeout=patience, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        # an address without a port: an assertion of its own
+        except (OSError, ValueError, TypeError, AssertionError) as error:
             raise MachineError(
                 f"the Dask scheduler at '{address}' cannot be reached: {first_line(error)}.", hint
             ) from None
