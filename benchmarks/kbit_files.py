@@ -28,7 +28,7 @@ WIDTHS = range(2, 9)
 RECIPES = (
     "fp32", "w8c_a8",
     *(f"w{k}g32_a8+e4g32" for k in WIDTHS), *(f"w{k}g32+e4g32" for k in WIDTHS),
-    "w4g16+e4g32", "w4c_a8+e4c", "w4c+e4c",
+    *(f"w{k}g16_a8" for k in (4, 5, 6)), "w4g16+e4g32", "w4c_a8+e4c", "w4c+e4c",
 )  # fmt: skip
 #: MB that MiniLM may take
 LIMITS = {"w6g32_a8+e4g32": 15.7, "w4g32_a8+e4g32": 13.0, "w6g32+e4g32": 15.7, "w4g32+e4g32": 13.0}
