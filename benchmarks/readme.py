@@ -23,6 +23,7 @@ import kbit_quality
 import quality
 import speed
 import sst2
+import sst2_small
 from common import ROOT
 
 from edgekit.cli import cli
@@ -48,6 +49,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "quality": lambda: _shown(quality.show),
     "speed": lambda: _shown(speed.show),
     "sst2": lambda: _shown(sst2.show),
+    "sst2_small": lambda: _shown(sst2_small.show),
     "conversion": lambda: _shown(conversion.show),
     "checks": lambda: _shown(checks.show),
     "recipes": _recipes,

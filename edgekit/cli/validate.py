@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from edgekit.cli.main import print_json
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgekit.parity.validate import FileVerdict
+    from edgekit.parity.validate import FileVerdict, Validation
 
 
 @click.command("validate")
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     help="A bound of your own, for example cosine_mean=0.998.",
 )  # fmt: skip
 @options.cpu_level
+@click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
+@click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
 @options.json_output
 @options.quiet
 def command(
@@ -33,6 +36,8 @@ def command(
     cases: str | None,
     thresholds: tuple[str, ...],
     level: str,
+    junit: str | None,
+    markdown: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -44,12 +49,17 @@ def command(
     \b
     edgekit validate out
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
+    edgekit validate out --junit parity.xml --markdown summary.md
     """
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
-    from edgekit.report.rows import parity_text
-    from edgekit.report.terminal import print_table
+    from edgekit.report.files import check_report_path, write_report
+    from edgekit.report.junit import junit_xml
+    from edgekit.report.summary import validation_summary
 
+    folder = Path(target) if Path(target).is_dir() else Path(target).parent
+    check_report_path("--junit", junit, folder)
+    check_report_path("--markdown", markdown, folder)
     result = validate(
         target,
         reference=reference,
@@ -59,9 +69,21 @@ def command(
         level=level,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
+    if junit is not None:
+        write_report(junit, junit_xml(result))
+    if markdown is not None:
+        write_report(markdown, validation_summary(result))
     if as_json:
         print_json(result.to_json())
-        return 0 if result.passed else 1
+    else:
+        _print(result)
+    return 0 if result.passed else 1
+
+
+def _print(result: Validation) -> None:
+    from edgekit.report.rows import parity_text
+    from edgekit.report.terminal import print_table
+
     rows = []
     for verdict in result.files:
         parity = verdict.parity
@@ -83,7 +105,6 @@ def command(
                 click.echo(f"  {verdict.entry.path}: {problem}")
     else:
         _print_thresholds(result.files[0])
-    return 0 if result.passed else 1
 
 
 def _print_thresholds(verdict: FileVerdict) -> None:
