@@ -33,14 +33,14 @@ def validation_summary(result: Validation) -> str:
     for verdict in result.files:
         if verdict.parity is None:
             continue
-        gates = [
+        judged = [
             (g.mode, g.metric, f"{g.value:.6g}",
              f"{'>=' if g.side == 'min' else '<='} {g.threshold:.6g}",
              "pass" if g.passed else "**FAIL**")
             for g in verdict.parity.gates
         ]  # fmt: skip
         lines += [f"<details><summary>{verdict.entry.path}</summary>", ""]
-        lines += [markdown_table(("mode", "metric", "value", "bound", ""), gates), ""]
+        lines += [markdown_table(("mode", "metric", "value", "bound", ""), judged), ""]
         lines += ["</details>", ""]
     return "\n".join(lines)
 
