@@ -35,7 +35,7 @@ STORED = {
 
 @pytest.fixture(scope="module")
 def exported(embedder: Path, models: Path) -> Path:
-    out = models / "out-kbit"
+    out = models / "out-kbit-tflite"
     edgekit.export(
         embedder, out, targets=["tflite"], recipes=["fp32", *STORED], buckets=(16, 48),
         allow_padded=True,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from edgekit.sweep.point import Point
 MARKER = ".edgekit-sweep"
 RESULT_NAME = "sweep.json"
 _SCHEMA = 1
+#: how often, and how many seconds apart, leftovers are cleared away
+_TRIES, _PAUSE = 20, 0.1
 
 
 class PointStore:
@@ -84,7 +87,11 @@ class PointStore:
 
     def close(self) -> None:
         """Let go of the folder; one that got nothing disappears again."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        for _ in range(_TRIES):
+            shutil.rmtree(self.work, ignore_errors=True)
+            if not self.work.exists():
+                break
+            time.sleep(_PAUSE)  # a process that was just killed wrote meanwhile
         empty = not any(self._points.iterdir()) and not (self.folder / RESULT_NAME).exists()
         if self._new and empty:
             shutil.rmtree(self.folder, ignore_errors=True)
