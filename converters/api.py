@@ -21,7 +21,6 @@ from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
-from edgekit.converters.staging import staged_folder
 
 from edgekit.budget import Budget, read_budget
 from edgekit.contract import Contract
@@ -31,6 +30,7 @@ from edgekit.progress import Progress
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.model import Model
 from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.staging import staged_folder
 from edgekit.support import TARGETS, check_supported
 from edgekit.sweep.options import SweepOptions
 from edgekit.sweep.result import Sweep

@@ -2,7 +2,8 @@
 
     EdgekitError                    exit code
     |- GateFailed                   1    parity, size, budget or regression gate
-    |  `- BudgetError               1    no choice of bits keeps a limit
+    |  |- BudgetError               1    no choice of bits keeps a limit
+    |  `- UnprovenError             1    a file that failed at export was to be shipped
     |- UsageError                   2    wrong option, recipe or combination
     |  `- RecipeSyntaxError         2
     |- InputError                   3    bad or missing input
@@ -54,6 +55,10 @@ class GateFailed(EdgekitError):  # noqa: N818 - a gate that fails is a verdict, 
 
 class BudgetError(GateFailed):
     """No choice of bits keeps the limit that was asked for."""
+
+
+class UnprovenError(GateFailed):
+    """A file that did not pass its gates was asked for, to be shipped."""
 
 
 class UsageError(EdgekitError):

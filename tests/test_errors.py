@@ -53,14 +53,14 @@ def cases(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def folder_exists(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    from edgekit.converters.staging import staged_folder
+    from edgekit.staging import staged_folder
 
     with staged_folder(folder, force=False):
         pass
 
 
 def folder_busy(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    from edgekit.converters.staging import staged_folder
+    from edgekit.staging import staged_folder
 
     with staged_folder(folder / "out", False), staged_folder(folder / "out", False):
         pass
@@ -94,7 +94,7 @@ def unbound(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def machine(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    from edgekit.converters.staging import staged_folder
+    from edgekit.staging import staged_folder
 
     (folder / "file").write_text("not a folder")
     with staged_folder(folder / "file" / "out", force=False):
@@ -126,10 +126,19 @@ def over_budget(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 #: class -> a call that raises it, and the exit code that the design gives it
+def unproven(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.bundle.build import check_proven
+    from edgekit.manifest import FileEntry
+
+    check_proven(FileEntry("m.onnx", "onnx", "fp32", 1, "", 32.0, {}, [], {"passed": False}))
+
+
+#: class -> a call that raises it, and the exit code that the design gives it
 PROVOKED: dict[str, tuple[Provoke, int]] = {
     "EdgekitError": (root_error, 4),
     "UsageError": (usage, 2),
     "BudgetError": (over_budget, 1),
+    "UnprovenError": (unproven, 1),
     "RecipeSyntaxError": (recipe, 2),
     "CheckpointError": (checkpoint, 3),
     "CasesError": (cases, 3),

@@ -138,6 +138,18 @@ class TfliteFile:
             }
         return found
 
+    def signature_inputs(self) -> dict[str, list[str]]:
+        """Signature -> names of its inputs in the order of its subgraph's.
+
+        APIs that take inputs by position count in that order.
+        """
+        found = {}
+        for signature in self.model.signatureDefs or []:
+            names = {int(t.tensorIndex): t.name.decode() for t in signature.inputs}
+            graph = self.model.subgraphs[signature.subgraphIndex]
+            found[signature.signatureKey.decode()] = [names[int(i)] for i in graph.inputs]
+        return found
+
     def _spec(self, graph: Any, entry: Any) -> str:
         tensor = graph.tensors[entry.tensorIndex]
         shape = ", ".join(str(n) for n in tensor.shape)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, CasesError, InternalError, first_line
+from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, Manifest, sha256_file
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
@@ -83,6 +84,28 @@ class Golden:
                 if not np.array_equal(ids, got.get(name, np.zeros(0))):
                     return f"tokenizer: {name} of {example.text[:40]!r} differ from the export's"
         return None
+
+
+def open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
+    """A folder's golden arrays, their bytes and the tokenizer's held against the manifest.
+
+    Returns:
+      the arrays, and what is wrong with the tokenizer (it gives other ids): one sentence each.
+    Raises:
+      ArtifactError: golden.npz or tokenizer.json is missing, changed or damaged.
+    """
+    for name in (GOLDEN_NAME, TOKENIZER_NAME):
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"'{path}' is missing.", "export the model again.")
+        if sha256_file(path) != manifest.golden.get(name):
+            raise ArtifactError(
+                f"'{path}' was changed: its sha256 differs from the manifest's.", "export again."
+            )
+    golden = Golden.load(folder / GOLDEN_NAME)
+    tokenizer = TextTokenizer.from_folder(folder, manifest.contract)
+    problem = golden.tokenizer_problem(tokenizer, manifest.contract)
+    return golden, [problem] if problem else []
 
 
 def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:

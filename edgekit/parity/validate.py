@@ -10,21 +10,13 @@ from typing import Any
 
 from edgekit.audit import FileAudit, StoredTensor, audit_file
 from edgekit.errors import ArtifactError, UsageError
-from edgekit.manifest import (
-    GOLDEN_NAME,
-    TOKENIZER_NAME,
-    FileEntry,
-    Manifest,
-    check_integrity,
-    sha256_file,
-)
-from edgekit.parity.golden import Golden
+from edgekit.manifest import FileEntry, Manifest, check_integrity
+from edgekit.parity.golden import Golden, open_golden
 from edgekit.parity.thresholds import thresholds_for
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
-from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import get_task
 from edgekit.tasks.cases import read_cases
 
@@ -133,7 +125,7 @@ def validate(
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
     _check_thresholds(thresholds, manifest, entries)
-    golden, problems = _open_golden(folder, manifest)
+    golden, problems = open_golden(folder, manifest)
     if reference is not None:
         from edgekit.converters.api import reference_golden
 
@@ -239,19 +231,3 @@ def _locate(target: Path) -> tuple[Path, str | None]:
     if not target.exists() and target.suffix in (".onnx", ".tflite") and target.parent.is_dir():
         return target.parent, target.name
     raise ArtifactError(f"'{target}' is no exported folder or file.", "check the path.")
-
-
-def _open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
-    """The golden arrays, and what is wrong with them or with the tokenizer."""
-    for name in (GOLDEN_NAME, TOKENIZER_NAME):
-        path = folder / name
-        if not path.is_file():
-            raise ArtifactError(f"'{path}' is missing.", "export the model again.")
-        if sha256_file(path) != manifest.golden.get(name):
-            raise ArtifactError(
-                f"'{path}' was changed: its sha256 differs from the manifest's.", "export again."
-            )
-    golden = Golden.load(folder / GOLDEN_NAME)
-    tokenizer = TextTokenizer.from_folder(folder, manifest.contract)
-    problem = golden.tokenizer_problem(tokenizer, manifest.contract)
-    return golden, [problem] if problem else []

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgekit.converters.staging import staged_folder
 
 import edgekit
 from edgekit.errors import (
@@ -23,6 +22,7 @@ from edgekit.errors import (
     UsageError,
 )
 from edgekit.manifest import Manifest
+from edgekit.staging import staged_folder
 
 pytestmark = pytest.mark.heavy
 
@@ -144,7 +144,7 @@ def test_disk_full(tmp_path: Path) -> None:
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "from pathlib import Path\n"
-        "from edgekit.converters.staging import staged_folder\n"
+        "from edgekit.staging import staged_folder\n"
         "from edgekit.errors import MachineError\n"
         "try:\n"
         f"    with staged_folder(Path({str(tmp_path / 'out')!r}), False) as s:\n"

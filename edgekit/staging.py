@@ -17,7 +17,7 @@ _RENAME_EXCHANGE = 2
 
 
 @contextlib.contextmanager
-def staged_folder(out: Path, force: bool) -> Iterator[Path]:
+def staged_folder(out: Path, force: bool, marker: str = MANIFEST_NAME) -> Iterator[Path]:
     """A hidden sibling to work in, renamed to ``out`` when the block ends without an error.
 
     One export at a time: a lock file beside it is held for as long as this process lives, however
@@ -25,7 +25,8 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
 
     Args:
       out: the folder to appear.
-      force: an existing export is replaced, last of all; any other folder never.
+      force: an existing folder of the same kind is replaced, last of all; any other never.
+      marker: the file by which a folder of this kind is known.
     Raises:
       FolderExistsError: it exists and ``force`` is off.
       FolderBusyError: another export is writing into it.
@@ -36,7 +37,7 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
     old = out.with_name(f".{out.name}.edgekit-old")
     lock_path = out.with_name(f".{out.name}.edgekit-lock")
     if not os.path.lexists(old):  # else what stands at out is not decided yet
-        _refuse_existing(out, force)
+        _refuse_existing(out, force, marker)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(lock_path, out)
@@ -45,11 +46,11 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
     try:
         try:
             _recover(out, old)
-            _refuse_existing(out, force)
+            _refuse_existing(out, force, marker)
             _remove(staging)
             staging.mkdir()
             yield staging
-            _refuse_existing(out, force)  # somebody may have made it meanwhile
+            _refuse_existing(out, force, marker)  # somebody may have made it meanwhile
             _publish(staging, out, old)
         except OSError as error:
             raise machine_error(f"writing '{out}'", error) from error
@@ -58,8 +59,8 @@ def staged_folder(out: Path, force: bool) -> Iterator[Path]:
         _unlock(lock, lock_path)
 
 
-def _refuse_existing(out: Path, force: bool) -> None:
-    """Only an export of ours, or nothing at all, is ever replaced."""
+def _refuse_existing(out: Path, force: bool, marker: str) -> None:
+    """Only a folder of ours, or nothing at all, is ever replaced."""
     if not os.path.lexists(out):
         return
     if not force:
@@ -67,9 +68,11 @@ def _refuse_existing(out: Path, force: bool) -> None:
             f"output folder '{out}' exists.", "choose another with -o, or replace it with --force."
         )
     ours = out.is_dir() and not out.is_symlink()
-    if not ours or (any(out.iterdir()) and not (out / MANIFEST_NAME).is_file()):
+    if not ours or (any(out.iterdir()) and not (out / marker).is_file()):
         raise FolderExistsError(
-            f"'{out}' exists and is no export of edgekit, so --force does not replace it.",
+            f"'{out}' exists and is no export of edgekit, so --force does not replace it."
+            if marker == MANIFEST_NAME
+            else f"'{out}' exists and holds no {marker}, so --force does not replace it.",
             "choose another with -o.",
         )
 
