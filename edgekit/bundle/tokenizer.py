@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.bundle.classes import classes_for
 from edgekit.errors import ArtifactError, UnsupportedError, first_line
 from edgekit.manifest import TOKENIZER_NAME
 
@@ -44,8 +45,8 @@ def read_tokenizer(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Returns:
       its description (steps, special tokens, templates), and its vocabulary: ``tokens`` by id,
-      None where an id is unused, and for BPE ``merges``, flat ids of (left, right, merged) in
-      order of rank.
+      None where an id is unused; for BPE ``merges``, flat ids of (left, right, merged) in
+      order of rank; ``classes`` where a step needs them (``edgekit.bundle.classes``).
     Raises:
       ArtifactError: tokenizer.json cannot be read.
       UnsupportedError: it does something that the description cannot say.
@@ -66,13 +67,17 @@ def read_tokenizer(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         vocabulary: dict[str, Any] = {"tokens": tokens}
         if kind == "BPE":
             vocabulary["merges"] = list(_merges(model))
+        normalize = list(_normalizers(data.get("normalizer")))
+        split = list(_splitters(data.get("pre_tokenizer")))
+        if classes := classes_for([*normalize, *split]):
+            vocabulary["classes"] = classes
         single, pair = _templates(path)
         description = {
             "kind": own.pop("kind"),
             "file": VOCABULARY_NAME,
             "added": added,
-            "normalize": list(_normalizers(data.get("normalizer"))),
-            "split": list(_splitters(data.get("pre_tokenizer"))),
+            "normalize": normalize,
+            "split": split,
             **own,
             "single": single,
             "pair": pair,

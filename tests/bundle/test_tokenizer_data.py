@@ -45,11 +45,32 @@ def test_word_piece(tmp_path: Path) -> None:
     assert description["split"] == [{"op": "bert"}]
     assert (description["unk_id"], description["continuing"]) == (1, "##")
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b", "b", "[new]"]
-    assert vocabulary == {"tokens": tokens}
+    assert vocabulary["tokens"] == tokens
+    assert set(vocabulary) == {"tokens", "classes"}
     added = {token["text"]: token for token in description["added"]}
     assert added["[new]"]["id"] == 7
     assert added["[new]"]["lstrip"]
     assert not added["[new]"]["rstrip"]
+
+
+def test_classes_are_those_of_the_library(tmp_path: Path) -> None:
+    tokenizer = word_piece()
+    classes = saved(tokenizer, tmp_path)[1]["classes"]
+
+    def inside(name: str, character: str) -> bool:
+        flat, point = classes[name], ord(character)
+        return any(a <= point <= b for a, b in zip(flat[::2], flat[1::2], strict=True))
+
+    for character in "\x00\x1c\x85\u200b\ue000\t a\u0301é\u1e94.,、«\u0b55\U00011660":
+        clean = normalizers.BertNormalizer(True, False, False, False).normalize_str(character)
+        assert inside("control", character) == (clean == ""), ascii(character)
+        plain = normalizers.BertNormalizer(False, False, True, False).normalize_str(character)
+        assert inside("mark", character) == (plain == ""), ascii(character)
+        pieces = pre_tokenizers.Punctuation().pre_tokenize_str(f"x{character}y")
+        assert inside("punctuation", character) == (len(pieces) == 3), ascii(character)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    assert set(saved(tokenizer, tmp_path)[1]["classes"]) == {"combining"}
 
 
 def test_templates_are_what_the_tokenizer_does(tmp_path: Path) -> None:
