@@ -9,6 +9,7 @@
     |- InputError                   3    bad or missing input
     |  |- CheckpointError           3    model folder, weights, tokenizer of the source
     |  |- CasesError                3    file of texts
+    |  |- ConfigError               3    edgekit.toml
     |  |- FolderExistsError         3    the output folder is there already
     |  |- FolderBusyError           3    another export writes into it
     |  `- ArtifactError             3    exported folder or file missing, tampered, truncated
@@ -85,6 +86,10 @@ class CheckpointError(InputError):
 
 class CasesError(InputError):
     """A file of texts cannot be read as cases."""
+
+
+class ConfigError(InputError):
+    """edgekit.toml cannot be read, or says something that is not known."""
 
 
 class FolderExistsError(InputError):

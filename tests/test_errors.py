@@ -125,6 +125,12 @@ def over_budget(folder: Path, patch: pytest.MonkeyPatch) -> None:
     choose({"w": [Option("4c", 100, 0.1)]}, max_size=10)
 
 
+def config(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.config import read_config
+
+    read_config(str(folder / "edgekit.toml"))
+
+
 #: class -> a call that raises it, and the exit code that the design gives it
 def unproven(folder: Path, patch: pytest.MonkeyPatch) -> None:
     from edgekit.bundle.build import check_proven
@@ -142,6 +148,7 @@ PROVOKED: dict[str, tuple[Provoke, int]] = {
     "RecipeSyntaxError": (recipe, 2),
     "CheckpointError": (checkpoint, 3),
     "CasesError": (cases, 3),
+    "ConfigError": (config, 3),
     "FolderExistsError": (folder_exists, 3),
     "FolderBusyError": (folder_busy, 3),
     "ArtifactError": (artifact, 3),

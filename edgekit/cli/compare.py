@@ -14,19 +14,21 @@ from edgekit.errors import UsageError
 @click.command("compare")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("--max-size-growth", default="1%", show_default=True, help="Of a file's bytes.")
-@click.option("--max-cosine-loss", default=0.001, show_default=True, help="Of a mean cosine.")
-@click.option("--max-agreement-loss", default="0.5%", show_default=True,
-              help="Of the share of equal decisions.")  # fmt: skip
-@click.option("--max-slowdown", default="10%", show_default=True, help="Of the median CPU time.")
+@click.option("--max-size-growth", metavar="SHARE", help="Of a file's bytes.  [default: 1%]")
+@click.option("--max-cosine-loss", metavar="X", help="Of a mean cosine.  [default: 0.001]")
+@click.option("--max-agreement-loss", metavar="SHARE",
+              help="Of the share of equal decisions.  [default: 0.5%]")  # fmt: skip
+@click.option("--max-slowdown", metavar="SHARE", help="Of the median CPU time.  [default: 10%]")
+@options.config
 @options.json_output
 def command(
     old: str,
     new: str,
-    max_size_growth: str,
-    max_cosine_loss: float,
-    max_agreement_loss: str,
-    max_slowdown: str,
+    max_size_growth: str | None,
+    max_cosine_loss: str | None,
+    max_agreement_loss: str | None,
+    max_slowdown: str | None,
+    config: str | None,
     as_json: bool,
 ) -> int:
     """Hold NEW against OLD: two exported folders, or two results of `edgekit bench --json`.
@@ -38,14 +40,20 @@ def command(
     edgekit compare bench-main.json bench-branch.json --max-slowdown 5%
     """
     from edgekit.compare import Limits, compare
+    from edgekit.config import read_config
     from edgekit.report.terminal import print_table
 
-    limits = Limits(
-        size_growth=_share(max_size_growth, "--max-size-growth"),
-        cosine_loss=max_cosine_loss,
-        agreement_loss=_share(max_agreement_loss, "--max-agreement-loss"),
-        slowdown=_share(max_slowdown, "--max-slowdown"),
-    )
+    asked = {
+        "max-size-growth": max_size_growth, "max-cosine-loss": max_cosine_loss,
+        "max-agreement-loss": max_agreement_loss, "max-slowdown": max_slowdown,
+    }  # fmt: skip
+    given = {key: value for key, value in asked.items() if value is not None}
+    settings = read_config(config)
+    shares = {
+        key.removeprefix("max-").replace("-", "_"): _share(str(value), f"--{key}")
+        for key, value in {**settings.compare, **given}.items()
+    }
+    limits = Limits(**shares)
     result = compare(old, new, limits)
     if as_json:
         print_json(result.to_json())

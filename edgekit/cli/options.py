@@ -28,6 +28,9 @@ cpu_level: Decorator = click.option(
     show_default=True,
     help="Run on the kernels of a weaker CPU: native, avx2-vnni, avx2, sse4.1.",
 )
+config: Decorator = click.option(
+    "--config", metavar="FILE", help="Bounds of a team; default: edgekit.toml of this folder."
+)
 threads: Decorator = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(1, 64), help="CPU threads."
 )

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 @options.cases
 @click.option(
     "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
-    help="A bound of your own, for example cosine_mean=0.998.",
+    help="A bound of your own: cosine_mean=0.998, or w8c_a8.cosine_mean=0.998 for one recipe.",
 )  # fmt: skip
+@options.config
 @options.cpu_level
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
+@click.option("--html", metavar="FILE", help="Write a page: error by length, the worst cases.")
 @options.json_output
 @options.quiet
 def command(
@@ -35,9 +37,11 @@ def command(
     base: str | None,
     cases: str | None,
     thresholds: tuple[str, ...],
+    config: str | None,
     level: str,
     junit: str | None,
     markdown: str | None,
+    html: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -49,30 +53,37 @@ def command(
     \b
     edgekit validate out
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
-    edgekit validate out --junit parity.xml --markdown summary.md
+    edgekit validate out --junit parity.xml --markdown summary.md --html parity.html
     """
+    from edgekit.config import read_config
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
     from edgekit.report.files import check_report_path, write_report
     from edgekit.report.junit import junit_xml
+    from edgekit.report.page import validation_page
     from edgekit.report.summary import validation_summary
 
     folder = Path(target) if Path(target).is_dir() else Path(target).parent
-    check_report_path("--junit", junit, folder)
-    check_report_path("--markdown", markdown, folder)
+    reports = {"--junit": junit, "--markdown": markdown, "--html": html}
+    for option, path in reports.items():
+        check_report_path(option, path, folder)
+    settings = read_config(config)
+    bounds = settings.thresholds(_parse(thresholds))
+    if settings.parity and not quiet:
+        click.echo(f"bounds of {settings.path} are in force", err=True)
     result = validate(
         target,
         reference=reference,
         base=base,
         cases=cases,
-        thresholds=_parse(thresholds),
+        thresholds=bounds,
         level=level,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
-    if junit is not None:
-        write_report(junit, junit_xml(result))
-    if markdown is not None:
-        write_report(markdown, validation_summary(result))
+    writers = (junit_xml, validation_summary, validation_page)
+    for path, write in zip(reports.values(), writers, strict=True):
+        if path is not None:
+            write_report(path, write(result))
     if as_json:
         print_json(result.to_json())
     else:

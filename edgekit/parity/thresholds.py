@@ -1,7 +1,8 @@
 """Thresholds: one table, each with where it came from.
 
-A user overrides single values (``edgekit validate --threshold cosine_mean=0.998``). Files may not
-get worse than they were at export either: see ``moved_limit``.
+A user overrides single values (``edgekit validate --threshold cosine_mean=0.998`` or edgekit.toml),
+for all files or those of a recipe. Files may not get worse than they were at export either: see
+``moved_limit``.
 """
 
 from __future__ import annotations
@@ -150,3 +151,37 @@ def moved_limit(task: str, at_export: Mapping[str, float]) -> Threshold:
         apart = MOVED_FACTOR * (1 - at_export["cosine_mean"]) + MOVED_COSINE
         return Threshold("cosine_mean", "min", 1 - apart, source)
     return Threshold("rms_rel", "max", MOVED_FACTOR * at_export["rms_rel"] + MOVED_RMS, source)
+
+
+def check_metric_names(thresholds: Mapping[str, float], known: Mapping[str, set[str]]) -> None:
+    """Every bound must be one of some file.
+
+    Args:
+      thresholds: "metric" or "recipe.metric" -> bound.
+      known: recipe, or class of recipes -> the metrics that it is judged by.
+    Raises:
+      UsageError: a metric or recipe that no file has.
+    """
+    metrics = set().union(*known.values())
+    for key in sorted(thresholds):
+        recipe, _, metric = key.rpartition(".")
+        if metric not in (known.get(recipe, set()) if recipe else metrics):
+            if recipe and recipe not in known:
+                raise UsageError(
+                    f"'{recipe}' is no recipe of these files.", f"known: {', '.join(known)}."
+                )
+            raise UsageError(
+                f"'{metric}' is no threshold of these files.",
+                f"known: {', '.join(sorted(metrics))}.",
+            )
+
+
+def bounds_of(thresholds: Mapping[str, float], recipe: str, kind: str) -> dict[str, float]:
+    """The bounds of one file by metric: its recipe's, else its class's, else those of all files."""
+    found: dict[str, float] = {}
+    for owner in ("", kind, recipe):  # later ones are closer
+        for key, value in thresholds.items():
+            of, _, metric = key.rpartition(".")
+            if of == owner:
+                found[metric] = value
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from edgekit.audit import FileAudit, StoredTensor, audit_file
 from edgekit.errors import ArtifactError, UsageError
 from edgekit.manifest import FileEntry, Manifest, check_integrity
+from edgekit.parity.case_results import CaseResult, case_results, worst
 from edgekit.parity.golden import Golden, open_golden
-from edgekit.parity.thresholds import thresholds_for
+from edgekit.parity.thresholds import bounds_of, check_metric_names, thresholds_for
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
-from edgekit.recipe import Recipe
 from edgekit.tasks import get_task
 from edgekit.tasks.cases import read_cases
 
@@ -30,12 +30,14 @@ class FileVerdict:
       problems: failed checks, one sentence each, in the order bytes, audit, parity.
       parity: metrics and gates, or None when the file could not be run.
       audit: what is in the file, or None when it could not be read.
+      cases: every case run alone; empty when the file could not be run.
     """
 
     entry: FileEntry
     problems: tuple[str, ...]
     parity: FileParity | None
     audit: FileAudit | None
+    cases: tuple[CaseResult, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -54,6 +56,7 @@ class FileVerdict:
             "problems": list(self.problems),
             "parity": self.parity.to_json() if self.parity else None,
             "audit": self.audit.to_json() if self.audit else None,
+            "worst_cases": [case.to_json() for case in worst(self.cases, 10)],
         }
 
 
@@ -96,7 +99,8 @@ def validate(
       reference: a checkpoint to compute the expected outputs from (needs the ``convert`` extra);
         the stored golden outputs when None.
       cases: texts to judge on instead of the stored ones; needs ``reference``.
-      thresholds: bounds by metric, in place of the table's.
+      thresholds: bounds by metric, in place of the table's; "w8c_a8.cosine_mean" for the files
+        of one recipe, "w8.cosine_mean" for those of a class of recipes.
       level: CPU level to run on, see ``edgekit.runtime.cpu_level``.
       progress: where stages are told.
       base: folder or hub id of the base, where ``reference`` is an adapter.
@@ -124,7 +128,7 @@ def validate(
     entries = [e for e in manifest.files if only is None or e.path == only]
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
-    _check_thresholds(thresholds, manifest, entries)
+    _check_thresholds(thresholds, manifest)
     golden, problems = open_golden(folder, manifest)
     if reference is not None:
         from edgekit.converters.api import reference_golden
@@ -192,7 +196,7 @@ def check_file(
             entry.target,
             golden.rows,
             at_export=entry.parity if same_cases else None,
-            overrides=_fitting(thresholds, manifest, recipe),
+            overrides=_fitting(thresholds, manifest, entry, recipe.kind),
             decisions=golden.decisions,
         )
     except (LookupError, ValueError) as error:  # labels or metrics that are not those of the file
@@ -200,27 +204,28 @@ def check_file(
         return FileVerdict(entry, (problem,), None, audit)
     missed = entry.budget_problem()
     problems = (*audit.problems, *parity.failures, *([missed] if missed else []))
-    return FileVerdict(entry, problems, parity, audit)
+    cases = case_results(found, golden, manifest.contract)
+    return FileVerdict(entry, problems, parity, audit, cases)
 
 
 def _fitting(
-    thresholds: Mapping[str, float] | None, manifest: Manifest, recipe: Recipe
+    thresholds: Mapping[str, float] | None, manifest: Manifest, entry: FileEntry, kind: str
 ) -> dict[str, float]:
-    """The user's bounds that files of this recipe class are judged by."""
-    known = {t.metric for t in thresholds_for(manifest.contract.task, recipe.kind)}
-    return {name: value for name, value in (thresholds or {}).items() if name in known}
+    """The user's bounds that this file is judged by."""
+    known = {t.metric for t in thresholds_for(manifest.contract.task, kind)}
+    found = bounds_of(thresholds or {}, entry.recipe, kind)
+    return {name: value for name, value in found.items() if name in known}
 
 
-def _check_thresholds(
-    thresholds: Mapping[str, float] | None, manifest: Manifest, entries: Sequence[FileEntry]
-) -> None:
-    """Every bound must fit one file at least."""
-    task = manifest.contract.task
-    known = {t.metric for e in entries for t in thresholds_for(task, e.full_recipe().kind)}
-    if unknown := sorted(set(thresholds or {}) - known):
-        raise UsageError(
-            f"'{unknown[0]}' is no threshold of these files.", f"known: {', '.join(sorted(known))}."
-        )
+def _check_thresholds(thresholds: Mapping[str, float] | None, manifest: Manifest) -> None:
+    """Every bound must fit one file of the folder at least."""
+    known: dict[str, set[str]] = {}
+    for entry in manifest.files:
+        kind = entry.full_recipe().kind
+        metrics = {t.metric for t in thresholds_for(manifest.contract.task, kind)}
+        for name in (entry.recipe, kind):
+            known.setdefault(name, set()).update(metrics)
+    check_metric_names(thresholds or {}, known)
 
 
 def _locate(target: Path) -> tuple[Path, str | None]:

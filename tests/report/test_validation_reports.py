@@ -46,6 +46,17 @@ def check_schema(element: ElementTree.Element) -> None:
         check_schema(child)
 
 
+def test_the_rules_are_enforced() -> None:
+    good = ElementTree.fromstring(
+        '<testsuites name="a" tests="1" failures="0" errors="0"><testsuite name="b" tests="1" '
+        'failures="0" errors="0"><testcase classname="b" name="c"/></testsuite></testsuites>'
+    )
+    check_schema(good)
+    good[0].attrib["tests"] = "2"
+    with pytest.raises(AssertionError):
+        check_schema(good)
+
+
 def parsed(path: Path) -> ElementTree.Element:
     """Read by two parsers that agree."""
     root = ElementTree.parse(path).getroot()
@@ -82,9 +93,10 @@ def test_what_failed_is_named_in_every_form(
 ) -> None:  # fmt: skip
     folder = copy_of(exported_embedder)
     junit, markdown = tmp_path / "parity.xml", tmp_path / "summary.md"
+    html = tmp_path / "parity.html"
     code = run_command([
         "validate", str(folder), "-q", "--threshold", "cosine_mean=1.5", "--json",
-        "--junit", str(junit), "--markdown", str(markdown),
+        "--junit", str(junit), "--markdown", str(markdown), "--html", str(html),
     ])  # fmt: skip
     assert code == 1
     printed = capsys.readouterr().out
@@ -95,6 +107,8 @@ def test_what_failed_is_named_in_every_form(
     text = markdown.read_text(encoding="utf-8")
     assert "FAIL" in text
     assert "cosine_mean" in text.split("| file |")[0]
+    page = html.read_text(encoding="utf-8")
+    assert "cosine_mean" in page[page.index("What failed") : page.index("<h2>Files")]
     files = json.loads(printed)["result"]["files"]
     assert any("cosine_mean" in problem for file in files for problem in file["problems"])
 
@@ -125,7 +139,7 @@ def test_any_text_becomes_a_legal_document(exported_embedder: Path, tmp_path: Pa
     assert "<b" not in validation_summary(result)
 
 
-@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--html"])
 def test_a_report_that_cannot_be_written_is_told_first(
     option: str, exported_embedder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
