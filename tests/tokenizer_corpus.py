@@ -156,8 +156,8 @@ TOKENIZERS = {
 def write(name: str, folder: Path) -> int:
     """Write what an app-side tokenizer reads, and what the library makes of every line.
 
-    ``contract.json`` has only the fields that a tokenizer needs. ``cases.jsonl`` holds ``text``,
-    ``pair`` (of every fifth line, else null), ``ids`` and ``types``.
+    ``contract.json`` has what a tokenizer needs, and nothing of a model. ``cases.jsonl`` holds
+    ``text``, ``pair`` (of every fifth line, else null), ``ids`` and ``types``.
 
     Returns:
       the number of cases.
@@ -173,6 +173,9 @@ def write(name: str, folder: Path) -> int:
         "max_length": limit,
         "pad_id": 0,
         "padding_side": "right",
+        "inputs": [],
+        "buckets": [],
+        "files": [],
         "tokenizer": {**description, "truncation_side": "right"},
     }
     (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")

@@ -19,16 +19,17 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 def classes_for(steps: Iterable[dict[str, Any]]) -> dict[str, Ranges]:
-    """The classes that some steps of a tokenizer's description need.
+    r"""The classes that some steps of a tokenizer's description need.
 
     Args:
       steps: its normalizing and splitting steps.
     Returns:
       "control" (dropped by ``bert`` with ``clean``), "mark" (dropped by it with accents),
-      "combining" (dropped by ``strip_accents``), "punctuation" (split off), each as flat first
-      and last code points of its ranges, ascending.
+      "combining" (dropped by ``strip_accents``), "punctuation" (split off), "letter" and "number"
+      (\p{L} and \p{N} of patterns), each as flat first and last code points of its ranges,
+      ascending.
     """
-    from tokenizers import normalizers, pre_tokenizers
+    from tokenizers import Regex, normalizers, pre_tokenizers
 
     listed = list(steps)
     found: dict[str, Ranges] = {}
@@ -43,6 +44,10 @@ def classes_for(steps: Iterable[dict[str, Any]]) -> dict[str, Ranges]:
     if any(step["op"] == "punctuation" or step == {"op": "bert"} for step in listed):
         punctuation = pre_tokenizers.Punctuation("removed")
         found["punctuation"] = _ranges(_removed(punctuation))
+    if any(step["op"] == "regex" or step.get("regex") for step in listed):
+        for name, pattern in (("letter", r"\p{L}"), ("number", r"\p{N}")):
+            split = pre_tokenizers.Split(Regex(pattern), "removed")
+            found[name] = _ranges(_removed(split))
     return found
 
 

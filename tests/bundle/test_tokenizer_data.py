@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ def test_classes_are_those_of_the_library(tmp_path: Path) -> None:
         assert inside("mark", character) == (plain == ""), ascii(character)
         pieces = pre_tokenizers.Punctuation().pre_tokenize_str(f"x{character}y")
         assert inside("punctuation", character) == (len(pieces) == 3), ascii(character)
+    classes = saved(byte_pairs(), tmp_path)[1]["classes"]
+    assert set(classes) == {"letter", "number"}
+    for character in "aλ文1²½ .\U00016ac7\u0301":
+        category = unicodedata.category(character)[0]
+        assert inside("letter", character) == (category == "L"), ascii(character)
+        assert inside("number", character) == (category == "N"), ascii(character)
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     assert set(saved(tokenizer, tmp_path)[1]["classes"]) == {"combining"}
