@@ -80,6 +80,19 @@ def exported_embedder(embedder: Path, models: Path) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def exported_demo(models: Path) -> Path:
+    """all-MiniLM-L6-v2 in both targets: what `make demo` made, else made now. Not to be changed."""
+    import edgekit
+
+    made = ROOT / "build" / "demo"
+    if (made / "edgekit.json").is_file():
+        return made
+    result = edgekit.export("demo", models / "demo", recipes=("fp32", "w8c_a8"))
+    assert result.passed
+    return models / "demo"
+
+
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
     """A private copy of an exported folder, to break."""

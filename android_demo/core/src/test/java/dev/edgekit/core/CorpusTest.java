@@ -11,13 +11,13 @@ import org.junit.Test;
 public class CorpusTest {
     @Test
     public void everyLineGivesTheLibrarysIds() {
-        File[] folders = Files.folder("edgekit.corpus").listFiles(File::isDirectory);
+        File[] folders = Given.folder("edgekit.corpus").listFiles(File::isDirectory);
         assertTrue("no corpus", folders != null && folders.length > 0);
         for (File folder : folders) {
-            Contract contract = new Contract(Json.parse(Files.text(new File(folder, "contract.json"))));
+            Contract contract = new Contract(Json.parse(Given.text(new File(folder, "contract.json"))));
             Tokenizer tokenizer =
-                    new Tokenizer(contract, Json.parse(Files.text(new File(folder, "vocab.json"))));
-            String[] lines = Files.text(new File(folder, "cases.jsonl")).split("\n");
+                    new Tokenizer(contract, Json.parse(Given.text(new File(folder, "vocab.json"))));
+            String[] lines = Given.text(new File(folder, "cases.jsonl")).split("\n");
             int equal = 0;
             String first = "";
             for (String line : lines) {

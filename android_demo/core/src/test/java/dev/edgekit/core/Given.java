@@ -6,8 +6,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
 /** What the tests are given: folders that Python made, named by system properties. */
-final class Files {
-    private Files() {}
+final class Given {
+    private Given() {}
 
     /** The folder of a system property; tests/android/ sets all of them. */
     static File folder(String property) {
