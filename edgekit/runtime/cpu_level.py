@@ -112,6 +112,17 @@ def limit(level: str) -> None:
     note_level(level)
 
 
+def ask_cpuid() -> Callable[[int, int], list[int]] | None:
+    """The CPUID instruction as this process sees it, edited answers and emulators included.
+
+    Returns:
+      (leaf, subleaf) -> eax, ebx, ecx, edx; None where there is no such instruction.
+    """
+    if platform.machine() not in ("x86_64", "AMD64") or sys.platform != "linux":
+        return None
+    return _make_cpuid()
+
+
 def _make_cpuid() -> Callable[[int, int], list[int]]:
     """A function that runs the instruction: (leaf, subleaf) -> eax, ebx, ecx, edx."""
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
