@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
     help="A bound of your own, for example cosine_mean=0.998.",
 )  # fmt: skip
-@options.cpu_level
+@click.option(
+    "--cpu",
+    "level",
+    default="native",
+    show_default=True,
+    metavar="LEVEL|LIST",
+    help="All checks on one weaker x86 level: avx2-vnni, avx2, sse4.1. Or a list of CPU families: "
+    "native,avx2,sse4.1,arm-dotprod,arm-nodot,wasm (see `edgekit doctor`).",
+)
+@click.option(
+    "--family-cases", type=click.IntRange(2, 1000), metavar="N",
+    help="Golden cases that are run on each family of a list.  [default: 8]",
+)  # fmt: skip
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
 @options.json_output
@@ -36,6 +48,7 @@ def command(
     cases: str | None,
     thresholds: tuple[str, ...],
     level: str,
+    family_cases: int | None,
     junit: str | None,
     markdown: str | None,
     as_json: bool,
@@ -50,7 +63,20 @@ def command(
     edgekit validate out
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
     edgekit validate out --junit parity.xml --markdown summary.md
+    edgekit validate out --cpu native,avx2,sse4.1,arm-dotprod,arm-nodot,wasm
     """
+    from edgekit.devices.families import is_family_list
+
+    if is_family_list(level):
+        from edgekit.cli.families import run_families
+
+        unfit = {"--reference": reference, "--base": base, "--cases": cases, "--junit": junit}
+        bounds = _parse(thresholds)
+        return run_families(target, level, family_cases, bounds, markdown, as_json, quiet, unfit)
+    if family_cases is not None:
+        raise UsageError(
+            "--family-cases goes with a list of CPU families.", "for example --cpu native,avx2,wasm"
+        )
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
     from edgekit.report.files import check_report_path, write_report

@@ -13,16 +13,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.devices import places, web
 from edgekit.devices.families import Family
-from edgekit.errors import InternalError
 from edgekit.parity.worker import PATIENCE, WorkerDied, last_words
-from edgekit.runtime.session import target_of
 from edgekit.runtime.tokenizer import Ids
 
 _WORKER = Path(__file__).with_name("worker.py")
@@ -138,9 +135,7 @@ def _unlike(wanted: Mapping[str, bool], seen: Sequence[str]) -> str:
     return ""
 
 
-def _command(
-    family: Family, way: places.Way, scratch: Path
-) -> tuple[list[str], dict[str, str]]:
+def _command(family: Family, way: places.Way, scratch: Path) -> tuple[list[str], dict[str, str]]:
     """What runs a Python script on that family, and its environment.
 
     OPENBLAS_CORETYPE would make numpy take the named core's kernels whatever the CPU has.
@@ -200,14 +195,3 @@ def _arm_command(
 def as_inputs(rows: Sequence[Ids]) -> list[Ids]:
     """Unpadded examples as batches of one."""
     return [{name: np.asarray(v, np.int64)[None] for name, v in row.items()} for row in rows]
-
-
-def require(condition: bool, message: str) -> None:
-    """An InternalError where something of ours does not hold."""
-    if not condition:
-        raise InternalError(message)
-
-
-def plain_rows(found: Sequence[Any]) -> tuple[Row, ...]:
-    """Outputs as posted by JavaScript: base64 of little-endian float32, and shapes."""
-    return web.decode(found)

@@ -14,11 +14,12 @@ WHEELS = {
     "protobuf": "7.36.2",
 }
 
-#: oldest glibc tags that those wheels are built for, newest first
-WHEEL_PLATFORMS = ("2_28", "2_27", "2_17", "2014")
+#: glibc tags that those wheels are built for, newest first
+WHEEL_TAGS = tuple(f"manylinux{v}_aarch64" for v in ("_2_28", "_2_27", "_2_17", "2014"))
 
 #: Debian packages of the arm64 root: Python of the release, and what the wheels link
 ARM_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1", "zlib1g")
 
-#: Debian packages that hold qemu's user emulation, and the folders' programs end in
+#: Debian packages that hold qemu's user emulation as programs that need no library; the first that
+#: does is taken (the older name is an empty one in newer releases)
 QEMU_PACKAGES = ("qemu-user-static", "qemu-user")

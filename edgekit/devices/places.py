@@ -20,7 +20,7 @@ DEVICES_VARIABLE = "EDGEKIT_DEVICES"
 #: written last into a part: what it was made of
 READY = "ready.json"
 #: parts that ``edgekit doctor --install`` knows
-PARTS = ("arm", "x86", "web")
+PARTS = ("arm", "x86", "wasm")
 _INSTALL = "run `edgekit doctor --install {}`."
 
 
@@ -158,6 +158,6 @@ def _web(target: str) -> Way:
             find_browser()
         except MachineError as error:
             return Way("", error.message.rstrip("."), error.hint)
-    if not made_of("web"):
-        return Way("", "the web runtimes are not set up", _INSTALL.format("web"))
+    if not made_of("wasm"):
+        return Way("", "the web runtimes are not set up", _INSTALL.format("wasm"))
     return Way("Node" if target == "onnx" else "Chromium")

@@ -21,9 +21,7 @@ _HERE = Path(__file__).parent
 Rows = tuple[dict[str, npt.NDArray[np.float32]], ...]
 
 
-def execute(
-    path: Path, batches: Sequence[Ids], scratch: Path, timeout: float
-) -> tuple[Rows, str]:
+def execute(path: Path, batches: Sequence[Ids], scratch: Path, timeout: float) -> tuple[Rows, str]:
     """Run a file on the web's runtime for its kind.
 
     Args:
@@ -39,7 +37,7 @@ def execute(
     """
     rows = [{name: value[0].tolist() for name, value in row.items()} for row in batches]
     (scratch / "inputs.json").write_text(json.dumps(rows), encoding="utf-8")
-    modules = places.part("web") / "node_modules"
+    modules = places.part("wasm") / "node_modules"
     if path.suffix == ".onnx":
         found = _node(path, scratch, modules / "onnxruntime-web" / "dist", timeout)
         return decode(found), f"onnxruntime-web {pins.NPM['onnxruntime-web']}"

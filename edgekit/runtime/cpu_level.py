@@ -85,7 +85,8 @@ def check_level(level: str) -> None:
     if level != "native" and not is_available():
         raise MachineError(
             f"CPU level '{level}' is not available: this machine cannot fault CPUID.",
-            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault).",
+            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault); "
+            f"`edgekit validate DIR --cpu native,{level}` can emulate it.",
         )
 
 
