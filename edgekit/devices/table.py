@@ -26,6 +26,12 @@ def family_notes(table: FamilyTable) -> list[str]:
         f"{run} of {of} golden cases, {low} to {high} tokens. error: root mean square difference "
         "from the source, as a share of the source's; apart: from the base (native).",
     ]
+    runtimes: dict[str, list[str]] = {}
+    for result in table.results:
+        names = runtimes.setdefault(result.runtime, [])
+        if result.runtime and result.family not in names:
+            names.append(result.family)
+    lines += [f"{name}: {', '.join(names)}" for name, names in runtimes.items() if name]
     missing = {r.family: r.text for r in table.results if r.status == "missing"}
     lines += [f"{name} ({FAMILIES[name].stands_for}): {text}" for name, text in missing.items()]
     return [*table.problems, *lines]
