@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from edgekit.devices.execute import NotHere, Run, as_inputs, execute
 from edgekit.devices.families import Family
 from edgekit.devices.places import way_of
 from edgekit.devices.rule import Distance, distance, pick_cases, sums_in_16_bits, verdict
-from edgekit.errors import ArtifactError, MachineError
+from edgekit.errors import ArtifactError, MachineError, MissingExtraError
 from edgekit.manifest import FileEntry, Manifest, check_integrity
 from edgekit.parity.golden import Golden
 from edgekit.parity.validate import _check_thresholds, _fitting, _locate, _open_golden
@@ -138,6 +139,7 @@ def check_families(
     Raises:
       ArtifactError: no finished export is there.
       UsageError: an unknown threshold.
+      MissingExtraError: a runtime is not installed here.
       MachineError: of the families asked for beside native, none can be had here.
     """
     progress = progress or Progress.silent()
@@ -149,6 +151,7 @@ def check_families(
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
     _check_thresholds(thresholds, manifest, entries)
     golden, problems = _open_golden(folder, manifest)
+    _check_runtimes(entries)
     _check_any(families, entries)
     picked = pick_cases(golden.lengths, cases, LONGEST)
     subject = Subject.of(golden, picked, manifest)
@@ -238,10 +241,10 @@ def check_file(
             if not fits:
                 raise WorkerDied("its outputs have other shapes than the source's.", "")
         except NotHere as why:
-            rows[family.name] = _changed(row, text=f"not available: {why}")
+            rows[family.name] = replace(row, text=f"not available: {why}")
         except (WorkerDied, LookupError, ValueError) as error:
             told = error.message if isinstance(error, WorkerDied) else "its outputs do not fit"
-            rows[family.name] = _changed(row, status="failed", text=f"failed: {told.rstrip('.')}")
+            rows[family.name] = replace(row, status="failed", text=f"failed: {told.rstrip('.')}")
         else:
             made[family.name] = run, outputs
             parity = judge(
@@ -250,7 +253,7 @@ def check_file(
                 overrides=_fitting(thresholds, subject.manifest, entry.full_recipe()),
                 decisions=subject.decisions,
             )  # fmt: skip
-            rows[family.name] = _changed(
+            rows[family.name] = replace(
                 row, parity=parity, runtime=run.runtime, features=run.features or (),
                 seconds=time.monotonic() - start,
             )  # fmt: skip
@@ -283,13 +286,16 @@ def _judge_all(
         failures = rows[name].parity
         if failures is not None and failures.failures:
             text += f"; {failures.failures[0]}"
-        rows[name] = _changed(rows[name], status=status, text=text, distance=found)
+        rows[name] = replace(rows[name], status=status, text=text, distance=found)
 
 
-def _changed(row: FamilyResult, **values: Any) -> FamilyResult:
-    from dataclasses import replace
-
-    return replace(row, **values)
+def _check_runtimes(entries: Sequence[FileEntry]) -> None:
+    """Refuse to start when native itself could not run."""
+    targets = {e.target for e in entries}
+    if "onnx" in targets and importlib.util.find_spec("onnxruntime") is None:
+        raise MissingExtraError("onnxruntime", "onnx", "running .onnx files")
+    if "tflite" in targets and importlib.util.find_spec("ai_edge_litert") is None:
+        raise MissingExtraError("ai-edge-litert", "tflite", "running .tflite files")
 
 
 def _check_any(families: Sequence[Family], entries: Sequence[FileEntry]) -> None:

@@ -138,10 +138,10 @@ def _unlike(wanted: Mapping[str, bool], seen: Sequence[str]) -> str:
 def _command(family: Family, way: places.Way, scratch: Path) -> tuple[list[str], dict[str, str]]:
     """What runs a Python script on that family, and its environment.
 
-    OPENBLAS_CORETYPE would make numpy take the named core's kernels whatever the CPU has.
+    An OPENBLAS_CORETYPE of the user's would make numpy take that core's kernels on an emulated CPU
+    that lacks them.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if family.kind == "arm":
         return _arm_command(family, environment, scratch)
     source = str(Path(__file__).resolve().parents[2])
@@ -187,8 +187,14 @@ def _arm_command(
         ),
         encoding="utf-8",
     )
-    kept = {k: v for k, v in environment.items() if not k.startswith(("PYTHON", "LD_"))}
-    kept |= {"PYTHONPATH": str(arm / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {
+        k: v for k, v in environment.items() if not k.startswith(("PYTHON", "LD_", "OPENBLAS_"))
+    }
+    kept |= {
+        "PYTHONPATH": str(arm / "site"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     return [qemu, "-cpu", family.qemu, "-L", str(root), str(pythons[0]), "-P"], kept
 
 

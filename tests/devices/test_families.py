@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from edgekit.devices.check import check_families
 from edgekit.devices.families import FAMILIES, parse_families
+from edgekit.devices.places import is_x86_linux
 from edgekit.devices.table import families_markdown
 from edgekit.runtime.cpu_level import is_available
 from tests.devices.made import make_saturating, need
@@ -103,3 +105,31 @@ def test_changed_bytes_are_not_run(copy_of, exported_embedder: Path) -> None:
     assert not table.passed
     assert table.results == ()
     assert "bytes" in table.problems[0]
+
+
+def test_hidden_features_are_hidden_or_said_not_to_be(exported_embedder: Path) -> None:
+    """Where CPUID faults the process sees the level; where not, no other CPU passes for it."""
+    from edgekit.devices.execute import NotHere, as_inputs, execute
+    from edgekit.devices.places import Way
+    from edgekit.parity.golden import Golden
+
+    rows = as_inputs(Golden.load(exported_embedder / "golden.npz").rows[:2])
+    path, family = exported_embedder / "model.fp32.onnx", FAMILIES["sse4.1"]
+    if is_available():
+        assert "avx" not in (execute(family, Way("CPUID faulting"), path, rows).features or ())
+    else:
+        with pytest.raises(NotHere, match="cannot fault CPUID"):
+            execute(family, Way("CPUID faulting"), path, rows)
+
+
+@pytest.mark.skipif(not is_x86_linux(), reason="x86-64 Linux")
+def test_a_cpu_that_shows_more_than_it_should_is_not_taken(exported_embedder: Path) -> None:
+    need("avx2")
+    from edgekit.devices.execute import NotHere, as_inputs, execute
+    from edgekit.devices.places import Way
+    from edgekit.parity.golden import Golden
+
+    rows = as_inputs(Golden.load(exported_embedder / "golden.npz").rows[:1])
+    wrong = dataclasses.replace(FAMILIES["sse4.1"], qemu=FAMILIES["avx2"].qemu, openblas="Haswell")
+    with pytest.raises(NotHere, match="with avx"):
+        execute(wrong, Way("qemu-x86_64"), exported_embedder / "model.fp32.onnx", rows)

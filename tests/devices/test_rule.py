@@ -46,6 +46,26 @@ def test_a_float_file_that_differs_is_told(source) -> None:
     assert "of the largest value" in text
 
 
+@pytest.mark.parametrize(
+    ("own", "gap", "status"),
+    [
+        (1e-7, 0.9e-6, "same"),
+        (1e-7, 1.5e-6, "differs"),
+        (1e-6, 1.5e-6, "same"),  # its own sums are as far from the source's
+        (1e-6, 3e-6, "differs"),
+        (1e-3, 8e-6, "same"),  # float16 weights: far from the source, alike everywhere
+        (1e-3, 2e-5, "differs"),
+    ],
+)
+def test_how_far_sums_of_floats_may_be_apart(own: float, gap: float, status: str) -> None:
+    source = [np.full((1, 4), 0.5, np.float32) for _ in range(8)]
+    base = [s.copy() for s in source]
+    base[1][0, 0] += np.float32(own)
+    other = [b.copy() for b in base]
+    other[2][0, 1] += np.float32(gap)
+    assert verdict(distance(source, base, other), True, False)[0] == status
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_flips_scatter_and_are_no_move(source, seed: int) -> None:
     """Two families whose roundings are independent draws of one kind: far apart, equally good."""
