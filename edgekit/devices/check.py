@@ -277,7 +277,7 @@ def _judge_all(
     if base is None:
         return
     reference, start = subject.joined(subject.reference), subject.joined(made[base][1])
-    is_float = entry.full_recipe().kind in ("fp32", "fp16")
+    is_float = not entry.full_recipe().int8_activations
     for name, (_, outputs) in made.items():
         found = distance(reference, start, subject.joined(outputs))
         status, text = verdict(found, is_float, saturates[name] and not saturates[base])

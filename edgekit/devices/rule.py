@@ -22,8 +22,8 @@ Doubles = npt.NDArray[np.float64]
 #: share of the largest value (of 1 where that is smaller) by which floats of other kernels may
 #: differ: the order of sums. MiniLM in float32 on six families: 2.6e-7 at most
 ROUNDING = 1e-6
-#: a float file whose own sums are that far from the source's already may differ by twice as much (a
-#: tiny DeBERTa: 1.03e-6), and none by more than the parity table lets float32 differ from its source
+#: a float file whose own sums are that far from the source's already may differ by twice as much
+#: (a tiny DeBERTa: 1.03e-6), and none by more than float32 may differ from its source
 MOST_ROUNDING = 1e-5
 #: least change of the mean error that counts, as a share of it. MiniLM over six families: 1.6 % at
 #: most from flips; 22 % where 8-bit products saturate (onnxruntime's own dynamic int8 on AVX2)
