@@ -19,9 +19,11 @@ from typing import Any
 
 from common import RESULTS, WORK, load, save
 
-from edgekit.devices.check import CASES, LONGEST, Subject, check_file
+from edgekit.devices.check import CASES, LONGEST, check_file
 from edgekit.devices.families import parse_families
+from edgekit.devices.places import way_of
 from edgekit.devices.rule import pick_cases
+from edgekit.devices.subject import Subject
 from edgekit.manifest import Manifest
 from edgekit.parity.golden import Golden
 from edgekit.progress import Progress
@@ -38,6 +40,10 @@ def main() -> None:
     if "--show" in sys.argv:
         show()
         return
+    for family in parse_families(FAMILIES):
+        for target in ("onnx", "tflite"):
+            if not (way := way_of(family, target)).available:
+                sys.exit(f"{family.name}: {way.why_not}; {way.hint} Nothing was measured.")
     folder = _folder()
     manifest, golden = Manifest.read(folder), Golden.load(folder / "golden.npz")
     picked = pick_cases(golden.lengths, CASES, LONGEST)

@@ -16,16 +16,15 @@ from edgekit.devices.execute import NotHere, Run, as_inputs, execute
 from edgekit.devices.families import Family
 from edgekit.devices.places import way_of
 from edgekit.devices.rule import Distance, distance, pick_cases, sums_in_16_bits, verdict
+from edgekit.devices.subject import Subject
 from edgekit.errors import ArtifactError, MachineError, MissingExtraError
 from edgekit.manifest import FileEntry, Manifest, check_integrity
-from edgekit.parity.golden import Golden
 from edgekit.parity.validate import _check_thresholds, _fitting, _locate, _open_golden
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied
 from edgekit.progress import Progress
-from edgekit.runtime.tokenizer import Ids
 from edgekit.tasks import get_task
-from edgekit.tasks.base import Floats, judged_rows, split_rows
+from edgekit.tasks.base import Floats
 
 #: examples that are run on each family
 CASES = 8
@@ -170,44 +169,6 @@ def check_families(
         (min(tokens), max(tokens)),
         tuple(problems),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is run and what should come out."""
-
-    manifest: Manifest
-    rows: tuple[Ids, ...]
-    reference: Mapping[str, Floats]
-    decisions: tuple[tuple[str, ...], ...]
-
-    @staticmethod
-    def of(golden: Golden, picked: Sequence[int], manifest: Manifest) -> Subject:
-        """Some of the golden examples."""
-        task = get_task(manifest.contract.task)
-        parts = split_rows(task, golden.outputs, golden.rows, manifest.contract)
-        return Subject(
-            manifest,
-            tuple(golden.rows[i] for i in picked),
-            {n: np.concatenate([parts[i][n] for i in picked]) for n in golden.outputs},
-            tuple(golden.decisions[i] for i in picked) if golden.decisions else (),
-        )
-
-    def joined(self, outputs: Mapping[str, Floats]) -> list[Floats]:
-        """Judged rows of each example, all outputs side by side."""
-        task = get_task(self.manifest.contract.task)
-        parts = split_rows(task, outputs, self.rows, self.manifest.contract)
-        return [np.concatenate([part[n] for n in sorted(part)], axis=1) for part in parts]
-
-    def judged(self, run: Run) -> dict[str, Floats]:
-        """A family's outputs as judged rows [m, d] by name."""
-        contract = self.manifest.contract
-        task = get_task(contract.task)
-        parts = [
-            judged_rows(task, found, [row], contract)
-            for found, row in zip(run.rows, self.rows, strict=True)
-        ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in task.outputs}
 
 
 def check_file(
