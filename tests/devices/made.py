@@ -9,12 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.devices.families import FAMILIES
+from edgekit.devices.check import check_families
+from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
 from edgekit.manifest import sha256_file
 from edgekit.parity.golden import Golden
+from edgekit.runtime.cpu_level import is_available
 
 INNER, OUTER = 64, 32
+#: AVX-VNNI is not emulated by qemu: only a CPU that faults CPUID can show it
+OTHERS = tuple(
+    name for name in FAMILIES if name != "native" and (name != "avx2-vnni" or is_available())
+)
 
 
 def need(name: str, target: str = "onnx") -> None:
@@ -24,6 +30,19 @@ def need(name: str, target: str = "onnx") -> None:
         return
     part = FAMILIES[name].kind
     pytest.skip(f"not set up ({way.why_not}): run edgekit doctor --install {part}")
+
+
+def agree(path: Path, name: str) -> None:
+    """The file is the same function on that family, and the process saw that CPU."""
+    table = check_families(path, parse_families(name), cases=8)
+    base, found = table.results
+    assert (base.family, base.status, found.family) == ("native", "base", name)
+    assert found.status in (("same",) if "fp32" in path.name else ("same", "flips")), found.text
+    assert table.passed, [r.text for r in table.results]
+    assert found.distance is not None
+    assert found.distance.examples == 8
+    for feature, there in FAMILIES[name].seen.items():
+        assert (feature in found.features) is there
 
 
 def codes(safe: bool) -> tuple[np.ndarray, np.float32]:

@@ -13,40 +13,16 @@ from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import is_x86_linux
 from edgekit.devices.table import families_markdown
 from edgekit.runtime.cpu_level import is_available
-from tests.devices.made import make_saturating, need
+from tests.devices.made import OTHERS, agree, make_saturating, need
 
 pytestmark = pytest.mark.heavy
-
-#: AVX-VNNI is not emulated by qemu: only a CPU that faults CPUID can show it
-OTHERS = tuple(
-    name for name in FAMILIES if name != "native" and (name != "avx2-vnni" or is_available())
-)
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("file", ["model.fp32.onnx", "model.w8c_a8.onnx"])
 def test_onnx_files_are_one_function(exported_embedder: Path, name: str, file: str) -> None:
     need(name)
-    _agree(exported_embedder / file, name)
-
-
-@pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("file", ["model.fp32.tflite", "model.w8c_a8.tflite"])
-def test_tflite_files_are_one_function(exported_classifier: Path, name: str, file: str) -> None:
-    need(name, "tflite")
-    _agree(exported_classifier / file, name)
-
-
-def _agree(path: Path, name: str) -> None:
-    table = check_families(path, parse_families(name), cases=8)
-    base, found = table.results
-    assert (base.family, base.status, found.family) == ("native", "base", name)
-    assert found.status in (("same",) if "fp32" in path.name else ("same", "flips")), found.text
-    assert table.passed, [r.text for r in table.results]
-    assert found.distance is not None
-    assert found.distance.examples == 8
-    for feature, there in FAMILIES[name].seen.items():
-        assert (feature in found.features) is there
+    agree(exported_embedder / file, name)
 
 
 def test_a_file_built_to_saturate_is_flagged(
