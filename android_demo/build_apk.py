@@ -4,7 +4,7 @@
 
 It proves what happens to the model files on their way into an app: stored and not compressed, on a
 boundary of four bytes, so that they can be mapped, and byte for byte what the contract says. The
-app itself needs the Android SDK and is built by Gradle (README.md); this APK has one empty Activity.
+app itself needs the Android SDK and is built by Gradle (README.md); this APK has an empty Activity.
 """
 
 from __future__ import annotations

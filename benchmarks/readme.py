@@ -18,6 +18,7 @@ import calibration
 import checks
 import click
 import conversion
+import families
 import kbit_files
 import kbit_quality
 import quality
@@ -58,6 +59,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": lambda: _shown(calibration.show),
     "kbit_files": lambda: _shown(kbit_files.show),
     "architectures": lambda: _shown(architectures.show),
+    "families": lambda: _shown(families.show),
 }
 
 

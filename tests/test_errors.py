@@ -119,6 +119,17 @@ def worker_died(folder: Path, patch: pytest.MonkeyPatch) -> None:
     run_file(folder / "m.onnx", [{"input_ids": np.ones(3, np.int64)}], CONTRACT)
 
 
+def page_failed(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """A browser that starts and never opens the page."""
+    from edgekit.devices.browser import run_page
+
+    idle = folder / "chromium"
+    idle.write_text("#!/bin/sh\nexec sleep 20\n")
+    idle.chmod(0o755)
+    patch.setenv("EDGEKIT_CHROMIUM", str(idle))
+    run_page(folder, "/index.html", timeout=0.1)
+
+
 def over_budget(folder: Path, patch: pytest.MonkeyPatch) -> None:
     from edgekit.converters.quantize.budget import Option, choose
 
@@ -158,6 +169,7 @@ PROVOKED: dict[str, tuple[Provoke, int]] = {
     "MachineError": (machine, 6),
     "InternalError": (internal, 70),
     "WorkerDied": (worker_died, 1),
+    "PageFailed": (page_failed, 1),
 }
 
 #: classes that only group others: nothing raises them (a test below holds that)

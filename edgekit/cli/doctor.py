@@ -27,14 +27,28 @@ EXTRAS = {
 
 
 @click.command("doctor")
+@click.option(
+    "--install", "parts", metavar="LIST",
+    help="Set up what other CPU families need, without root: arm, x86, wasm, with commas.",
+)  # fmt: skip
 @options.json_output
-def command(as_json: bool) -> int:
+@options.quiet
+def command(parts: str | None, as_json: bool, quiet: bool) -> int:
     """Show runtimes, versions and CPU features; what is missing, and the line that installs it.
+
+    --install fetches with apt-get, pip and npm into $EDGEKIT_DEVICES, or edgekit/devices in the
+    user's cache folder: an arm64 Python with the runtimes (arm), qemu's user emulation where the
+    system has none (arm, x86), onnxruntime-web and LiteRT's web runtime (wasm).
 
     \b
     edgekit doctor
-    edgekit doctor --json
+    edgekit doctor --install arm,x86,wasm
     """
+    if parts is not None:
+        from edgekit.devices.install import install, parse_parts
+        from edgekit.progress import Progress
+
+        install(parse_parts(parts), Progress.silent() if quiet else Progress.to_stderr())
     report = examine()
     if as_json:
         print_json(report)
@@ -52,11 +66,15 @@ def command(as_json: bool) -> int:
         state = "ready" if not missing else f"missing {missing}: {extra['install']}"
         rows.append((name, have or "-", state))
     print_table(("extra", "installed", "state"), rows)
+    click.echo("")
+    families = [(f["family"], f["stands_for"], f["state"]) for f in report["families"]]
+    print_table(("CPU family", "stands for", "validate --cpu runs it by"), families)
     return 0
 
 
 def examine() -> dict[str, Any]:
     """Everything that doctor tells, as plain data."""
+    from edgekit.devices.places import listing
     from edgekit.runtime.cpu import cpu_features, cpu_name
     from edgekit.runtime.cpu_level import is_available
 
@@ -73,6 +91,9 @@ def examine() -> dict[str, Any]:
         "cpu": cpu_name(),
         "features": list(cpu_features()),
         "cpu_levels": is_available(),
+        "families": [
+            dict(zip(("family", "stands_for", "state"), row, strict=True)) for row in listing()
+        ],
         "extras": extras,
     }
 

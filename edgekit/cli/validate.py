@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     help="A bound of your own: cosine_mean=0.998, or w8c_a8.cosine_mean=0.998 for one recipe.",
 )  # fmt: skip
 @options.config
-@options.cpu_level
+@click.option(
+    "--cpu",
+    "level",
+    default="native",
+    show_default=True,
+    metavar="LEVEL|LIST",
+    help="All checks on one weaker x86 level: avx2-vnni, avx2, sse4.1. Or a list of CPU families: "
+    "native,avx2,sse4.1,arm-dotprod,arm-nodot,wasm (see `edgekit doctor`).",
+)
+@click.option(
+    "--family-cases", type=click.IntRange(2, 1000), metavar="N",
+    help="Golden cases that are run on each family of a list.  [default: 8]",
+)  # fmt: skip
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
 @click.option("--html", metavar="FILE", help="Write a page: error by length, the worst cases.")
@@ -39,6 +51,7 @@ def command(
     thresholds: tuple[str, ...],
     config: str | None,
     level: str,
+    family_cases: int | None,
     junit: str | None,
     markdown: str | None,
     html: str | None,
@@ -54,8 +67,27 @@ def command(
     edgekit validate out
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
     edgekit validate out --junit parity.xml --markdown summary.md --html parity.html
+    edgekit validate out --cpu native,avx2,sse4.1,arm-dotprod,arm-nodot,wasm
     """
     from edgekit.config import read_config
+    from edgekit.devices.families import is_family_list
+
+    settings = read_config(config)
+    bounds = settings.thresholds(_parse(thresholds))
+    if settings.parity and not quiet:
+        click.echo(f"bounds of {settings.path} are in force", err=True)
+    if is_family_list(level):
+        from edgekit.cli.families import run_families
+
+        unfit = {
+            "--reference": reference, "--base": base, "--cases": cases, "--junit": junit,
+            "--html": html,
+        }  # fmt: skip
+        return run_families(target, level, family_cases, bounds, markdown, as_json, quiet, unfit)
+    if family_cases is not None:
+        raise UsageError(
+            "--family-cases goes with a list of CPU families.", "for example --cpu native,avx2,wasm"
+        )
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
     from edgekit.report.files import check_report_path, write_report
@@ -67,10 +99,6 @@ def command(
     reports = {"--junit": junit, "--markdown": markdown, "--html": html}
     for option, path in reports.items():
         check_report_path(option, path, folder)
-    settings = read_config(config)
-    bounds = settings.thresholds(_parse(thresholds))
-    if settings.parity and not quiet:
-        click.echo(f"bounds of {settings.path} are in force", err=True)
     result = validate(
         target,
         reference=reference,

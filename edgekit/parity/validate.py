@@ -122,13 +122,13 @@ def validate(
             "add --reference with the checkpoint that was exported.",
         )
     progress = progress or Progress.silent()
-    folder, only = _locate(Path(target))
+    folder, only = locate(Path(target))
     manifest = Manifest.read(folder)
     get_task(manifest.contract.task)  # a task that this edgekit does not know is refused first
     entries = [e for e in manifest.files if only is None or e.path == only]
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
-    _check_thresholds(thresholds, manifest)
+    check_thresholds(thresholds, manifest)
     golden, problems = open_golden(folder, manifest)
     if reference is not None:
         from edgekit.converters.api import reference_golden
@@ -196,7 +196,7 @@ def check_file(
             entry.target,
             golden.rows,
             at_export=entry.parity if same_cases else None,
-            overrides=_fitting(thresholds, manifest, entry, recipe.kind),
+            overrides=fitting(thresholds, manifest, entry, recipe.kind),
             decisions=golden.decisions,
         )
     except (LookupError, ValueError) as error:  # labels or metrics that are not those of the file
@@ -208,7 +208,7 @@ def check_file(
     return FileVerdict(entry, problems, parity, audit, cases)
 
 
-def _fitting(
+def fitting(
     thresholds: Mapping[str, float] | None, manifest: Manifest, entry: FileEntry, kind: str
 ) -> dict[str, float]:
     """The user's bounds that this file is judged by."""
@@ -217,7 +217,7 @@ def _fitting(
     return {name: value for name, value in found.items() if name in known}
 
 
-def _check_thresholds(thresholds: Mapping[str, float] | None, manifest: Manifest) -> None:
+def check_thresholds(thresholds: Mapping[str, float] | None, manifest: Manifest) -> None:
     """Every bound must fit one file of the folder at least."""
     known: dict[str, set[str]] = {}
     for entry in manifest.files:
@@ -228,7 +228,12 @@ def _check_thresholds(thresholds: Mapping[str, float] | None, manifest: Manifest
     check_metric_names(thresholds or {}, known)
 
 
-def _locate(target: Path) -> tuple[Path, str | None]:
+def locate(target: Path) -> tuple[Path, str | None]:
+    """An export's folder, and the file of it that was named; None for all.
+
+    Raises:
+      ArtifactError: neither a folder nor a model file.
+    """
     if target.is_dir():
         return target, None
     if target.is_file() and target.suffix in (".onnx", ".tflite"):

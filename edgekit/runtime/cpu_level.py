@@ -85,7 +85,8 @@ def check_level(level: str) -> None:
     if level != "native" and not is_available():
         raise MachineError(
             f"CPU level '{level}' is not available: this machine cannot fault CPUID.",
-            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault).",
+            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault); "
+            f"`edgekit validate DIR --cpu native,{level}` can emulate it.",
         )
 
 
@@ -110,6 +111,17 @@ def limit(level: str) -> None:
                 answer[register] &= ~(1 << bit) & 0xFFFFFFFF
     _install(table, ask)
     note_level(level)
+
+
+def ask_cpuid() -> Callable[[int, int], list[int]] | None:
+    """The CPUID instruction as this process sees it, edited answers and emulators included.
+
+    Returns:
+      (leaf, subleaf) -> eax, ebx, ecx, edx; None where there is no such instruction.
+    """
+    if platform.machine() not in ("x86_64", "AMD64") or sys.platform != "linux":
+        return None
+    return _make_cpuid()
 
 
 def _make_cpuid() -> Callable[[int, int], list[int]]:

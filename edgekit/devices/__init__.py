@@ -1,0 +1,1 @@
+"""Other devices from this machine: kernels of other CPUs, the web, and what sets them up."""
