@@ -9,8 +9,8 @@ from typing import Any
 from edgekit.errors import UsageError
 from edgekit.runtime.cpu_level import LEVELS
 
-#: a process with Python and a runtime alone takes more than that
-LEAST_MB = 64
+#: Python and a runtime do not start in less
+LEAST_MB = 32
 MOST_THREADS = 64
 
 _SPEC_HINT = "for example --profile isa=avx2,threads=1,mem=256M,cold; see `edgekit bench --profiles`."
