@@ -25,7 +25,7 @@ class Profile:
       threads: of the runtime.
       level: CPU level, see ``edgekit.runtime.cpu_level``.
       memory_mb: limit of the whole process in MB (2^20 bytes), None for none.
-      cold: the file is dropped from the page cache before each process.
+      cold: the file is dropped from the page cache before each process; always with a limit.
     """
 
     name: str
@@ -94,7 +94,13 @@ def parse_profile(text: str) -> Profile:
             profile = PROFILES[part]
         else:
             profile = _set(profile, part)
-    return replace(profile, name=text)
+    return _cold_if_limited(replace(profile, name=text))
+
+
+def _cold_if_limited(profile: Profile) -> Profile:
+    """Pages of the file that lie in the cache already are free for a limited process, and a file
+    that needs them would seem to fit: a limit always means a cold start."""
+    return replace(profile, cold=profile.cold or profile.memory_mb is not None)
 
 
 def _set(profile: Profile, part: str) -> Profile:
