@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.bench.memory import MemoryGroup
 from edgekit.bench.processes import Measured, run_job
 from edgekit.bench.profiles import Profile
 from edgekit.bench.stats import Ratio, paired_ratio
@@ -51,7 +50,6 @@ def compare_pair(
     other: Measured,
     rows: Mapping[str, Ids],
     profile: Profile,
-    group: MemoryGroup | None = None,
     processes: int = PROCESSES,
     rounds: int = ROUNDS,
     weight_cache: bool = True,
@@ -65,14 +63,12 @@ def compare_pair(
     Args:
       file, other: the ratio is the first's time over the second's.
       rows: length -> inputs.
-      profile: threads and level; a memory limit holds for both together.
-      group: the limit in force, or None.
+      profile: threads and level. No memory limit: it would hold for both files together.
       processes: at least ``FEWEST_PROCESSES``.
       rounds: of both files, per process and length.
       weight_cache: TFLite: map packed weights from a cache file.
     Raises:
       UsageError: too few processes; the two take different inputs.
-      DoesNotFit: both together exceed the memory limit.
       MachineError, ArtifactError: see ``run_job``.
     """
     if processes < FEWEST_PROCESSES:
@@ -90,7 +86,7 @@ def compare_pair(
             [file, other],
             rows,
             profile,
-            group,
+            None,
             rounds,
             weight_cache=weight_cache,
             seed=number,
