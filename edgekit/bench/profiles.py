@@ -13,7 +13,9 @@ from edgekit.runtime.cpu_level import LEVELS
 LEAST_MB = 32
 MOST_THREADS = 64
 
-_SPEC_HINT = "for example --profile isa=avx2,threads=1,mem=256M,cold; see `edgekit bench --profiles`."
+_SPEC_HINT = (
+    "for example --profile isa=avx2,threads=1,mem=256M,cold; see `edgekit bench --profiles`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,9 @@ def _set(profile: Profile, part: str) -> Profile:
     if part == "warm":
         return replace(profile, cold=False)
     if not equals:
-        raise UsageError(f"unknown profile '{part}'.", f"known: {', '.join(PROFILES)}; {_SPEC_HINT}")
+        raise UsageError(
+            f"unknown profile '{part}'.", f"known: {', '.join(PROFILES)}; {_SPEC_HINT}"
+        )
     if key == "isa":
         if value not in LEVELS:
             raise UsageError(f"unknown CPU level '{value}'.", f"known: {', '.join(LEVELS)}.")
@@ -132,7 +136,9 @@ def _megabytes(value: str) -> int | None:
         return None
     match = re.fullmatch(r"([0-9]{1,6})([MG])B?", value)
     if match is None:
-        raise UsageError(f"mem={value} is no amount of memory.", "write mem=256M, mem=1G, mem=none.")
+        raise UsageError(
+            f"mem={value} is no amount of memory.", "write mem=256M, mem=1G, mem=none."
+        )
     amount = int(match[1]) * (1024 if match[2] == "G" else 1)
     if amount < LEAST_MB:
         raise UsageError(

@@ -54,6 +54,7 @@ class BenchResult:
       samples: what each process found.
       ratio: CPU time over that of another file, see ``edgekit.bench.pairs``.
       warnings: what a user should know.
+      caveat: what the figures must not be taken for.
     """
 
     path: str
@@ -72,10 +73,11 @@ class BenchResult:
     samples: tuple[dict[str, Any], ...] = ()
     ratio: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    caveat: str = CAVEAT
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without figures that the machine's noise has made worthless."""
-        result = {**asdict(self), "caveat": CAVEAT}
+        result = asdict(self)
         if not self.fits or not self.quiet:
             result["load_ms"] = None
         if not self.fits:
