@@ -52,7 +52,7 @@ def compare_pair(
     profile: Profile,
     processes: int = PROCESSES,
     rounds: int = ROUNDS,
-    weight_cache: bool = True,
+    weight_cache: bool = False,
 ) -> PairResult:
     """Measure the ratio of two files' CPU times.
 

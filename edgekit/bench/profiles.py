@@ -92,10 +92,7 @@ def parse_profile(text: str) -> Profile:
     parts = [part.strip() for part in text.split(",")]
     profile = Profile(text)
     for place, part in enumerate(parts):
-        if place == 0 and part in PROFILES:
-            profile = PROFILES[part]
-        else:
-            profile = _set(profile, part)
+        profile = PROFILES[part] if place == 0 and part in PROFILES else _set(profile, part)
     return _cold_if_limited(replace(profile, name=text))
 
 

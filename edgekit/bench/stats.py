@@ -1,4 +1,4 @@
-"""What repeated timings say: ratios with their interval, verdicts, and whether the machine was quiet."""
+"""Repeated timings: ratios with their interval, verdicts, and whether the machine was quiet."""
 
 from __future__ import annotations
 
