@@ -1,4 +1,4 @@
-"""Whether `edgekit bench --vs` can be believed: same files, and a file with 20 % more work, ten times.
+"""Whether `edgekit bench --vs` can be believed: equal files, and one with 20 % more work.
 
 usage: python benchmarks/bench_trust.py [REPEATS]        (needs build/demo)
 

@@ -26,7 +26,7 @@ from edgekit.runtime.tokenizer import Ids
 LENGTHS = (32, 128)
 #: fresh processes for one file's figures
 FILE_PROCESSES = 3
-#: medians of two runs differ by that much when nothing changed; above it a pair is looked at closely
+#: medians of two runs differ by that much when nothing changed; above it a pair is run in turn
 SUSPICION = 0.03
 
 Confirm = Callable[[str, str, str], "tuple[str, float]"]

@@ -66,7 +66,9 @@ def compare_pair(
       profile: threads and level. No memory limit: it would hold for both files together.
       processes: at least ``FEWEST_PROCESSES``.
       rounds: of both files, per process and length.
-      weight_cache: TFLite: map packed weights from a cache file.
+      weight_cache: TFLite: map packed weights from a cache file. Its pages stay where they are from
+        one process to the next, so their luck is never drawn anew: a file seemed 1-2 % slower than
+        its own copy in 12 of 20 comparisons. Private packing has no such bias.
     Raises:
       UsageError: too few processes; the two take different inputs.
       MachineError, ArtifactError: see ``run_job``.

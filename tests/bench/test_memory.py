@@ -50,7 +50,7 @@ def test_a_limit_that_does_not_hold_is_found_out(place: Place) -> None:
         if place.version == 1:
             (group._folder / "memory.memsw.limit_in_bytes").write_text("-1", encoding="ascii")
         (group._folder / limit).write_text(str(4 << 30), encoding="ascii")
-        with pytest.raises(MachineError, match="memory limit not available here: .* not killed"):
+        with pytest.raises(MachineError, match=r"memory limit not available here: .* not killed"):
             memory.probe(group)
     finally:
         group.close()
@@ -74,7 +74,9 @@ def test_no_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "memory"
     fake_system(tmp_path, monkeypatch, f"cgroup {root} cgroup rw,relatime,memory 0 0\n")
-    with pytest.raises(MachineError, match="memory limit not available here: .* cannot be written"):
+    with pytest.raises(
+        MachineError, match=r"memory limit not available here: .* cannot be written"
+    ):
         find_place()
 
 
