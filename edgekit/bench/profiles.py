@@ -59,7 +59,7 @@ class Profile:
         told = ["a phone's clock, caches, ARM kernels, heat, energy, GPU or NPU"]
         if self.memory_mb:
             told.append(
-                "an app's own memory (the limit counts this process's Python, 35-45 MB, instead)"
+                "an app's own memory (the limit counts this process's Python instead, about 25 MB)"
             )
         if self.cold:
             told.append("the speed of a phone's flash (bytes read are exact, milliseconds are not)")
@@ -140,7 +140,7 @@ def _megabytes(value: str) -> int | None:
     if amount < LEAST_MB:
         raise UsageError(
             f"mem={value} is less than {LEAST_MB} MB.",
-            "Python and the runtime alone need 35-45 MB of the limit.",
+            "Python and the runtime alone need about 25 MB of the limit.",
         )
     return amount
 
