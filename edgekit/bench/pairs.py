@@ -26,12 +26,14 @@ class PairResult:
     Attributes:
       vs: name of the other.
       vs_sha256: its content: two ratios can be compared when it is the same.
+      clock: "thread" or "process": whose CPU time; of the process with more than one thread.
       lengths: tokens -> ratio (this file's CPU time over the other's).
       samples: per process, tokens -> log ratio.
     """
 
     vs: str
     vs_sha256: str
+    clock: str
     lengths: dict[str, Ratio]
     samples: tuple[dict[str, float], ...]
 
@@ -40,6 +42,7 @@ class PairResult:
         return {
             "vs": self.vs,
             "vs_sha256": self.vs_sha256,
+            "clock": self.clock,
             "lengths": {length: ratio.to_json() for length, ratio in self.lengths.items()},
             "samples": list(self.samples),
         }
@@ -102,6 +105,7 @@ def compare_pair(
     return PairResult(
         other.path.name,
         sha256_file(other.path),
+        "thread" if profile.threads == 1 else "process",
         {length: paired_ratio([s[length] for s in samples]) for length in rows},
         samples,
     )
