@@ -14,9 +14,10 @@ from edgekit.errors import InternalError
 
 #: an interval that holds 1 and is wider than that (high / low - 1) decides nothing
 WIDEST = 0.10
-#: half width below which no interval is believed: where code and weights come to lie in memory
-#: differs between processes and moves a file against its own copy by that much
-LAYOUT_FLOOR = 0.01
+#: added to both sides of an interval (of the log ratio): where code, heap and file pages come to lie
+#: moves a file against its own copy by up to that much, and part of it is the same in all processes,
+#: so that their spread does not show it
+LAYOUT = 0.01
 #: wall over CPU time of a loop without waiting; more: somebody else had the core
 WALL_OVER_CPU = 1.2
 #: change of the loop's CPU time from before to after a process; more: the clock moved
@@ -66,7 +67,7 @@ def paired_ratio(logs: Sequence[float]) -> Ratio:
     The percentile bootstrap over processes is too narrow for few of them (with 8, 95 % becomes
     about 90 %): its distances from the mean are widened by t / z * sqrt(n / (n - 1)), the factor
     that makes it right for normal values (Hesterberg 2015, "What teachers should know about the
-    bootstrap", section 4.5, "expanded percentile interval"). Then the layout floor.
+    bootstrap", section 4.5, "expanded percentile interval"). ``LAYOUT`` is added to both sides.
 
     Args:
       logs: log(time of A / time of B), the median of a process's rounds each; at least two.
@@ -82,8 +83,8 @@ def paired_ratio(logs: Sequence[float]) -> Ratio:
     t = _STUDENT[n - 2] if n - 2 < len(_STUDENT) else z
     wider = t / z * math.sqrt(n / (n - 1))
     low, high = np.quantile(means, [1 - _CONFIDENCE, _CONFIDENCE])
-    below = max((center - float(low)) * wider, LAYOUT_FLOOR)
-    above = max((float(high) - center) * wider, LAYOUT_FLOOR)
+    below = (center - float(low)) * wider + LAYOUT
+    above = (float(high) - center) * wider + LAYOUT
     bounds = math.exp(center - below), math.exp(center + above)
     return Ratio(math.exp(center), *bounds, judge(*bounds), n)
 
