@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.bench.memory import MemoryGroup
 from edgekit.bench.profiles import Profile
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError, EdgekitError, GateFailed, MachineError, UsageError
+from edgekit.errors import ArtifactError, EdgekitError, MachineError, UsageError
 from edgekit.parity.worker import last_words
 from edgekit.runtime.tokenizer import Ids
 
@@ -25,8 +25,8 @@ LIMITED_PATIENCE = 120
 _SIGKILL = 9
 
 
-class DoesNotFit(GateFailed):
-    """A file needs more memory than the limit; a result, told with the others."""
+class DoesNotFit(Exception):  # noqa: N818 - a verdict: ``bench_file`` makes it a result
+    """A file needs more memory than the limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def bench_file(
     except DoesNotFit as verdict:
         machine = machine_facts(profile, "")
         return BenchResult(
-            path.name, size, digest, machine, len(runs) + 1, fits=False, problem=verdict.message
+            path.name, size, digest, machine, len(runs) + 1, fits=False, problem=str(verdict)
         )
     return BenchResult(
         path=path.name,

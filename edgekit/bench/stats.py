@@ -14,9 +14,9 @@ from edgekit.errors import InternalError
 
 #: an interval that holds 1 and is wider than that (high / low - 1) decides nothing
 WIDEST = 0.10
-#: added to both sides of an interval (of the log ratio): where code, heap and file pages come to lie
-#: moves a file against its own copy by up to that much, and part of it is the same in all processes,
-#: so that their spread does not show it
+#: added to both sides of an interval (of the log ratio): where code, heap and file pages lie moves
+#: a file against its own copy by up to that much, and part of it is the same in all processes, so
+#: that their spread does not show it
 LAYOUT = 0.01
 #: wall over CPU time of a loop without waiting; more: somebody else had the core
 WALL_OVER_CPU = 1.2

@@ -154,11 +154,11 @@ def test_a_limited_file_fits_or_does_not(
         capsys, file, "--profile", "mem=12M", "--lengths", "8", "--processes", 1, code=1
     )
     assert result["fits"] is False
-    assert result["problem"] == "does not fit in 12 MB."
+    assert result["problem"] == "does not fit in 12 MB"
     assert result["lengths"] == {}
     words = ["bench", str(file), "--profile", "mem=12M", "--lengths", "8", "-q"]
     assert run_command(words) == 1
-    assert "model.fp32.onnx: does not fit in 12 MB." in capsys.readouterr().out
+    assert "model.fp32.onnx: does not fit in 12 MB" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("limited")

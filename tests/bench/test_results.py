@@ -50,12 +50,12 @@ def test_noise_takes_the_wall_times_and_leaves_the_rest() -> None:
 
 
 def test_a_file_that_does_not_fit_has_no_figures() -> None:
-    failed = BenchResult("a.onnx", 9, "0", MACHINE, 1, fits=False, problem="does not fit in 80 MB.")
+    failed = BenchResult("a.onnx", 9, "0", MACHINE, 1, fits=False, problem="does not fit in 80 MB")
     shown = failed.to_json()
     assert shown["fits"] is False
     assert shown["load_ms"] is None
     assert tables.cost_rows([failed]) == tables.time_rows([failed]) == []
-    assert "a.onnx: does not fit in 80 MB." in tables.footnotes([failed], Profile("none"))
+    assert "a.onnx: does not fit in 80 MB" in tables.footnotes([failed], Profile("none"))
 
 
 def test_every_result_says_what_it_is_not() -> None:
