@@ -26,6 +26,9 @@ CAVEAT = "x86 with limits, not a prediction of milliseconds on a phone"
 #: figures of wall time; they say nothing when the machine was busy
 WALL = ("first", "p50", "p90", "p99")
 
+#: share of a file that may be read at every run without a word
+REREAD = 0.01
+
 Lengths = dict[str, dict[str, float]]
 
 
@@ -176,6 +179,23 @@ def bench_file(
         memory_mb={k: _middle([r["memory_mb"][k] for r in runs]) for k in runs[0]["memory_mb"]},
         cold=cold,
         samples=tuple(runs),
+        warnings=reread_warning(path.name, size, [run["read_bytes_per_run"] for run in runs]),
+    )
+
+
+def reread_warning(name: str, size: int, read: Sequence[float]) -> tuple[str, ...]:
+    """A file whose mapped weights do not fit lives, but reads them anew at every run.
+
+    Args:
+      name, size: of the file.
+      read: bytes per steady run, of each process.
+    """
+    again = float(np.median(read))
+    if again <= size * REREAD:
+        return ()
+    return (
+        f"{name} lives in this memory but does not fit: it reads {again / 1e6:.1f} MB from the disk"
+        " at every run",
     )
 
 

@@ -101,7 +101,8 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
       ``load`` and per length ``first``: [wall, CPU] ms; per length the ``summary`` of steady
-      calls; ``memory_mb``; ``read_bytes`` from before loading to after the first run.
+      calls; ``memory_mb``; ``read_bytes`` from before loading to after the first run, and
+      ``read_bytes_per_run`` of steady calls: more than 0 where mapped pages do not fit.
     """
     clock = cpu_clock(job["threads"])
     if job["cold"]:
@@ -109,7 +110,7 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
     before, read = memory_mb(), bytes_read()
     file = _File(job, 0)
     lengths: dict[str, dict[str, float]] = {}
-    cold_bytes = None
+    cold_bytes, again = None, 0
     for length, row in job["rows"].items():
         call = file.call(row)
         first = time_call(call, clock)
@@ -118,7 +119,11 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
             cold_bytes = now - read
         for _ in range(job["warmup"]):
             call()
+        settled = bytes_read()
         times = [time_call(call, clock) for _ in range(job["rounds"])]
+        done = bytes_read()
+        if settled is not None and done is not None:
+            again += done - settled
         steady = summary(*zip(*times, strict=True)) if times else {}
         lengths[length] = {"first": first[0] * 1e3, "first_cpu": first[1] * 1e3, **steady}
     after = memory_mb()
@@ -128,6 +133,7 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
         "lengths": lengths,
         "memory_mb": {**{k: after[k] - before[k] for k in after}, "peak_rss": peak_rss_mb()},
         "read_bytes": cold_bytes,
+        "read_bytes_per_run": again / max(1, job["rounds"] * len(lengths)),
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from edgekit.bench import tables
 from edgekit.bench.folder import add_warnings
 from edgekit.bench.profiles import Profile
-from edgekit.bench.run import WALL, BenchResult
+from edgekit.bench.run import WALL, BenchResult, reread_warning
 from edgekit.compare import compare
 from edgekit.errors import ArtifactError, UsageError
 
@@ -56,6 +56,13 @@ def test_a_file_that_does_not_fit_has_no_figures() -> None:
     assert shown["load_ms"] is None
     assert tables.cost_rows([failed]) == tables.time_rows([failed]) == []
     assert "a.onnx: does not fit in 80 MB" in tables.footnotes([failed], Profile("none"))
+
+
+def test_a_file_that_reads_its_weights_at_every_run_is_told() -> None:
+    (text,) = reread_warning("a.tflite", 90_000_000, [0.0, 30e6, 31e6])
+    assert "reads 30.0 MB from the disk at every run" in text
+    assert reread_warning("a.tflite", 90_000_000, [0.0, 0.0, 31e6]) == ()
+    assert reread_warning("a.tflite", 90_000_000, [4096.0]) == ()
 
 
 def test_every_result_says_what_it_is_not() -> None:
