@@ -111,8 +111,11 @@ def _read(path: Path) -> Manifest | list[dict[str, Any]]:
         for result in found:
             plain.text(result["path"], "path")
             plain.mapping(result["machine"], "machine")
+            plain.flag(result.get("fits", True), "fits")
             for times in plain.mapping(result["lengths"], "lengths").values():
-                plain.number(plain.mapping(times, "lengths")["cpu_p50"], "cpu_p50")
+                _, _, key = _steadiest(plain.mapping(times, "lengths"))
+                plain.number(times[key], key)
+            _check_ratio(result.get("ratio"))
     except OSError as error:
         raise ArtifactError(f"'{path}' cannot be read ({error.strerror}).", "") from error
     except (ValueError, KeyError, RecursionError) as error:
@@ -123,6 +126,16 @@ def _read(path: Path) -> Manifest | list[dict[str, Any]]:
     if not found:
         raise ArtifactError(f"'{path}' holds no result.", "run `edgekit bench DIR --json` again.")
     return found
+
+
+def _check_ratio(ratio: Any) -> None:
+    if ratio is None:
+        return
+    for key in ("vs", "vs_sha256"):
+        plain.text(plain.mapping(ratio, "ratio")[key], key)
+    for found in plain.mapping(ratio["lengths"], "lengths").values():
+        for key in ("estimate", "low", "high"):
+            plain.number(plain.mapping(found, "ratio")[key], key)
 
 
 def _manifests(old: Manifest, new: Manifest, limits: Limits) -> Iterator[Difference]:
@@ -159,15 +172,28 @@ def _parity(
             yield Difference(name, f"{metric} ({mode})", was[metric], value, worse)
 
 
+#: in ``machine``: differs between the files of one folder, so it is held file against file
+_PER_FILE = "runtime"
+
+
 def _check_machines(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> None:
-    machines = [result["machine"] for result in (*old, *new)]
-    if any(machine != machines[0] for machine in machines):
-        different = next(m for m in machines if m != machines[0])
-        keys = sorted(k for k in machines[0] if machines[0].get(k) != different.get(k))
-        raise UsageError(
-            f"the bench results are of different machines or settings ({', '.join(keys)} differ).",
-            "run both on one machine, with the same --threads and --cpu.",
-        )
+    results = (*old, *new)
+    shared = [{k: v for k, v in r["machine"].items() if k != _PER_FILE} for r in results]
+    pairs = [(shared[0], machine) for machine in shared]
+    after = {result["path"]: result for result in new}
+    for was in old:
+        now = after.get(was["path"])
+        # a file that did not fit never told its runtime
+        if now is not None and was.get("fits", True) and now.get("fits", True):
+            pairs.append((was["machine"], now["machine"]))
+    for one, other in pairs:
+        if one != other:
+            keys = sorted(k for k in {*one, *other} if one.get(k) != other.get(k))
+            raise UsageError(
+                "the bench results are of different machines or settings"
+                f" ({', '.join(keys)} differ).",
+                "run both on one machine, with the same runtimes and options.",
+            )
 
 
 def _benches(
@@ -180,10 +206,46 @@ def _benches(
         if now is None:
             yield Difference(name, "file", 1, None, True)
             continue
-        for length, times in was["lengths"].items():
-            value = now["lengths"].get(length, {}).get("cpu_p50")
-            slow = value is None or not value <= times["cpu_p50"] * (1 + limits.slowdown)
-            yield Difference(name, f"cpu ms at {length} tokens", times["cpu_p50"], value, slow)
+        fitted, fits = was.get("fits", True), now.get("fits", True)
+        if not (fitted and fits):
+            lost = fitted and not fits
+            yield Difference(name, "fits in memory", float(fitted), float(fits), lost)
+        if fitted and fits:
+            yield from _times(name, was, now, limits)
     for name in after:
         if name not in before:
             yield Difference(name, "file", None, 1, False)
+
+
+def _steadiest(times: Mapping[str, Any]) -> tuple[str, Any, str]:
+    """Unit, value and key of what repeats best: a phone's programs tell no CPU time.
+
+    Raises:
+      KeyError: none of them.
+    """
+    units = {"cpu_p50": "cpu ms", "p50": "wall ms", "avg": "mean wall ms"}
+    key = next((key for key in units if times.get(key) is not None), "cpu_p50")
+    return units[key], times[key], key
+
+
+def _times(
+    name: str, old: Mapping[str, Any], new: Mapping[str, Any], limits: Limits
+) -> Iterator[Difference]:
+    """By ratios to the same third file where both have them: those do not move with the clock."""
+    was, now = old.get("ratio") or {}, new.get("ratio") or {}
+    same = bool(was) and was["vs_sha256"] == now.get("vs_sha256")
+    for length, times in old["lengths"].items():
+        unit, before, key = _steadiest(times)
+        value = new["lengths"].get(length, {}).get(key)
+        slow = value is None or not value <= before * (1 + limits.slowdown)
+        what = f"{unit} at {length} tokens"
+        if same and length in was["lengths"] and length in now["lengths"]:
+            yield Difference(name, what, before, value, False)
+            one, other = was["lengths"][length], now["lengths"][length]
+            slow = not other["estimate"] <= one["estimate"] * (1 + limits.slowdown)
+            # intervals that overlap prove nothing
+            slow = slow and not other["low"] <= one["high"]
+            what = f"cpu ratio to {was['vs']} at {length} tokens"
+            yield Difference(name, what, one["estimate"], other["estimate"], slow)
+        else:
+            yield Difference(name, what, before, value, slow)

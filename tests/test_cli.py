@@ -132,7 +132,7 @@ def test_validate_inspect_and_bench_tell_in_json(exported_classifier: Path, edge
     assert inspected["partitions"] == {"main_16": 1, "main_48": 1}
     arguments = ("--lengths", "16", "--processes", "1", "--json")
     [measured] = json.loads(edgekit_cli("bench", file, *arguments).stdout)["result"]
-    assert measured["lengths"]["16"]["p50"] > 0
+    assert measured["lengths"]["16"]["cpu_p50"] > 0
     assert "not a prediction" in measured["caveat"]
 
 

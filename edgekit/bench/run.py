@@ -1,21 +1,21 @@
-"""A first bench: one file, several processes, load / first / steady apart."""
+"""One file measured: several processes, load / first / steady apart, memory, cold start."""
 
 from __future__ import annotations
 
-import json
 import platform
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekit.bench.memory import MemoryGroup
+from edgekit.bench.processes import DoesNotFit, Measured, run_job
+from edgekit.bench.profiles import Profile
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError, EdgekitError, MachineError, UsageError
-from edgekit.parity.worker import last_words
+from edgekit.errors import ArtifactError
+from edgekit.manifest import sha256_file
 from edgekit.runtime.cpu import cpu_features, cpu_name
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.tokenizer import Ids
@@ -23,30 +23,74 @@ from edgekit.runtime.tokenizer import Ids
 #: every result carries this
 CAVEAT = "x86 with limits, not a prediction of milliseconds on a phone"
 
+#: figures of wall time; they say nothing when the machine was busy
+WALL = ("first", "p50", "p90", "p99")
+
+#: share of a file that may be read at every run without a word
+REREAD = 0.01
+
+Lengths = dict[str, dict[str, float]]
+
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
     """Medians over processes, milliseconds and megabytes.
 
     Attributes:
-      path: the file.
-      load_ms: opening it, the operating system's cache warm.
-      lengths: tokens -> ``first``, ``p50``, ``p90`` (wall), ``cpu_p50``, ``cpu_min`` (thread CPU).
+      path: the file's name.
+      size_bytes, sha256: of it.
+      fits: False when the memory limit killed it; then there are no figures, and ``problem``
+        says what happened.
+      quiet: False when at least half of the processes met a busy machine: then wall times are
+        left out of ``to_json`` and of every table.
+      load_ms, load_cpu_ms: opening it; the operating system's cache is warm unless the profile
+        is cold.
+      lengths: tokens -> ``first``, ``p50``, ``p90``, ``p99`` (wall), ``first_cpu``, ``cpu_p50``,
+        ``cpu_min`` (CPU of the calling thread; of the process with more than one thread).
       memory_mb: above the process before loading: ``private``, ``file_backed``; ``peak_rss`` whole.
+      cold: ``load_ms``, ``load_cpu_ms``, ``first``, ``first_cpu`` with the file out of the cache,
+        and ``read_mb``, what came from the disk; None when not measured. ``read_mb`` is None where
+        the system does not tell, or the file could not be dropped from the cache.
       processes: how many were run.
-      machine: CPU and features, threads, level.
+      machine: what results must share to be compared: CPU, features, system, kernel, runtime and
+        the profile's settings.
+      samples: what each process found.
+      ratio: CPU time over that of another file, see ``edgekit.bench.pairs``.
+      warnings: what a user should know.
+      caveat: what the figures must not be taken for.
     """
 
     path: str
-    load_ms: float
-    lengths: dict[str, dict[str, float]]
-    memory_mb: dict[str, float]
-    processes: int
+    size_bytes: int
+    sha256: str
     machine: dict[str, Any]
+    processes: int
+    fits: bool = True
+    problem: str = ""
+    quiet: bool = True
+    load_ms: float = 0.0
+    load_cpu_ms: float = 0.0
+    lengths: Lengths = field(default_factory=dict)
+    memory_mb: dict[str, float] = field(default_factory=dict)
+    cold: dict[str, float | None] | None = None
+    samples: tuple[dict[str, Any], ...] = ()
+    ratio: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    caveat: str = CAVEAT
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**asdict(self), "caveat": CAVEAT}
+        """Plain data, without figures that the machine's noise has made worthless."""
+        result = asdict(self)
+        if not self.fits or not self.quiet:
+            result["load_ms"] = None
+        if not self.fits:
+            result["load_cpu_ms"] = None
+        if not self.quiet:
+            for times in result["lengths"].values():
+                times.update(dict.fromkeys(WALL))
+            if result["cold"] is not None:
+                result["cold"].update(load_ms=None, first=None)
+        return result
 
 
 def real_rows(rows: Sequence[Ids], lengths: Sequence[int]) -> dict[str, Ids]:
@@ -73,9 +117,10 @@ def bench_file(
     rows: Mapping[str, Ids],
     processes: int = 3,
     rounds: int = 30,
-    threads: int = 1,
-    level: str = "native",
+    profile: Profile | None = None,
+    group: MemoryGroup | None = None,
     weight_cache: bool = True,
+    cold_start: bool = False,
 ) -> BenchResult:
     """Measure one file.
 
@@ -85,63 +130,103 @@ def bench_file(
       rows: length -> inputs, see ``real_rows``.
       processes: fresh processes; medians over them are reported.
       rounds: steady calls per length and process.
-      threads: of the runtime.
-      level: CPU level, see ``edgekit.runtime.cpu_level``.
+      profile: the conditions; one thread, native, when None.
+      group: the profile's memory limit in force, see ``edgekit.bench.memory``.
       weight_cache: TFLite: map packed weights from a cache file.
+      cold_start: one more process with the file out of the page cache, for ``cold``.
     Raises:
       UsageError: unknown CPU level.
       ArtifactError: there is no such file.
       MachineError: the worker failed, or the level is not to be had here.
     """
-    check_level(level)
+    profile = profile or Profile("none")
+    check_level(profile.level)
     if not path.is_file():
         raise ArtifactError(f"'{path}' does not exist.", "export the model again.")
-    job = json.dumps(
-        {
-            "path": str(path.resolve()),
-            "contract": contract.to_json(),
-            "rows": {k: {n: v.tolist() for n, v in row.items()} for k, row in rows.items()},
-            "rounds": rounds,
-            "warmup": 3,
-            "threads": threads,
-            "level": level,
-            "weight_cache": weight_cache,
-        }
-    )
-    runs = [_run(job) for _ in range(processes)]
-
-    def middle(values: Sequence[float]) -> float:
-        return round(float(np.median(values)), 4)
-
+    size, digest = path.stat().st_size, sha256_file(path)
+    files = [Measured(path, contract)]
+    kept = {"weight_cache": weight_cache}
+    runs: list[dict[str, Any]] = []
+    try:
+        for _ in range(processes):
+            runs.append(run_job(files, rows, profile, group, rounds, cold=profile.cold, **kept))
+        cold = None
+        if cold_start or profile.cold:
+            one = dict(list(rows.items())[:1])
+            cold = _cold(
+                runs
+                if profile.cold
+                else [run_job(files, one, profile, group, 0, warmup=0, cold=True, **kept)]
+            )
+    except DoesNotFit as verdict:
+        machine = machine_facts(profile, "")
+        return BenchResult(
+            path.name, size, digest, machine, len(runs) + 1, fits=False, problem=str(verdict)
+        )
     return BenchResult(
         path=path.name,
-        load_ms=middle([r["load_ms"] for r in runs]),
+        size_bytes=size,
+        sha256=digest,
+        machine=machine_facts(profile, runs[0]["runtime"]),
+        processes=processes,
+        quiet=2 * sum(run["noisy"] for run in runs) < processes,
+        load_ms=_middle([r["load_ms"] for r in runs]),
+        load_cpu_ms=_middle([r["load_cpu_ms"] for r in runs]),
         lengths={
-            length: {k: middle([r["lengths"][length][k] for r in runs]) for k in metrics}
+            length: {k: _middle([r["lengths"][length][k] for r in runs]) for k in metrics}
             for length, metrics in runs[0]["lengths"].items()
         },
-        memory_mb={k: middle([r["memory_mb"][k] for r in runs]) for k in runs[0]["memory_mb"]},
-        processes=processes,
-        machine={
-            "cpu": cpu_name(),
-            "features": list(cpu_features()),
-            "system": platform.system(),
-            "threads": threads,
-            "level": level,
-        },
+        memory_mb={k: _middle([r["memory_mb"][k] for r in runs]) for k in runs[0]["memory_mb"]},
+        cold=cold,
+        samples=tuple(runs),
+        warnings=reread_warning(path.name, size, [run["read_bytes_per_run"] for run in runs]),
     )
 
 
-def _run(job: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "edgekit.bench.worker"]
-    done = subprocess.run(command, input=job, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        message, hint = last_words(done.stderr)
-        kind = {2: UsageError, 3: ArtifactError, 4: EdgekitError}.get(done.returncode)
-        if kind is None:
-            raise MachineError(f"the bench process ended with {done.returncode}: {message}", hint)
-        error = kind(message, hint)
-        error.exit_code = done.returncode
-        raise error
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def reread_warning(name: str, size: int, read: Sequence[float]) -> tuple[str, ...]:
+    """A file whose mapped weights do not fit lives, but reads them anew at every run.
+
+    Args:
+      name, size: of the file.
+      read: bytes per steady run, of each process.
+    """
+    again = float(np.median(read))
+    if again <= size * REREAD:
+        return ()
+    return (
+        f"{name} lives in this memory but does not fit: it reads {again / 1e6:.1f} MB from the disk"
+        " at every run",
+    )
+
+
+def _middle(values: Sequence[float]) -> float:
+    return round(float(np.median(values)), 4)
+
+
+def _cold(runs: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    first = [next(iter(run["lengths"].values())) for run in runs]
+    # nothing read: the pages were not to be dropped, and the start was a warm one
+    read = [run["read_bytes"] for run in runs if run["read_bytes"]]
+    return {
+        "load_ms": _middle([run["load_ms"] for run in runs]),
+        "load_cpu_ms": _middle([run["load_cpu_ms"] for run in runs]),
+        "first": _middle([times["first"] for times in first]),
+        "first_cpu": _middle([times["first_cpu"] for times in first]),
+        "read_mb": round(_middle(read) / 1e6, 3) if read else None,
+    }
+
+
+def machine_facts(profile: Profile, runtime: str) -> dict[str, Any]:
+    """What two results must have in common before their times may be compared."""
+    return {
+        "cpu": cpu_name(),
+        "features": list(cpu_features()),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "runtime": runtime,
+        "profile": profile.spec,
+        "threads": profile.threads,
+        "level": profile.level,
+        "memory_mb": profile.memory_mb,
+        "cold": profile.cold,
+    }
