@@ -23,6 +23,7 @@ class Frame:
       kind: value of every other input than ids at a text token (``token_type_ids``).
       mask_id: the token that a masked language model is judged on, else None.
       longest: most tokens of the whole input.
+      buckets: lengths of a TFLite file's signatures.
     """
 
     head: Ids
@@ -30,6 +31,7 @@ class Frame:
     kind: dict[str, int]
     mask_id: int | None
     longest: int
+    buckets: tuple[int, ...] = ()
 
     @property
     def around(self) -> int:
@@ -94,7 +96,7 @@ def frame_of(rows: Sequence[Ids], contract: Contract) -> Frame:
         kind = {name: int(name == "attention_mask") for name in rows[0]}
     mask = contract.mask_id if contract.task == "fill-mask" else None
     longest = min([contract.max_length, *contract.buckets[-1:]])
-    return Frame(head, tail, kind, mask, longest)
+    return Frame(head, tail, kind, mask, longest, contract.buckets)
 
 
 def _frame(row: Ids, contract: Contract) -> tuple[Ids, Ids, dict[str, int]]:
