@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @options.cpu_level
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
+@options.search
 @options.json_output
 @options.quiet
 def command(
@@ -38,6 +39,9 @@ def command(
     level: str,
     junit: str | None,
     markdown: str | None,
+    search: bool,
+    keep: str | None,
+    search_seconds: float | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -50,16 +54,21 @@ def command(
     edgekit validate out
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
     edgekit validate out --junit parity.xml --markdown summary.md
+    edgekit validate out --search --keep worst.jsonl
     """
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
+    from edgekit.cli.search import add_search, search_budget
     from edgekit.report.files import check_report_path, write_report
     from edgekit.report.junit import junit_xml
+    from edgekit.report.search_rows import print_search
     from edgekit.report.summary import validation_summary
 
     folder = Path(target) if Path(target).is_dir() else Path(target).parent
     check_report_path("--junit", junit, folder)
     check_report_path("--markdown", markdown, folder)
+    seconds = search_budget(search, keep, search_seconds)
+    told = Progress.silent() if quiet else Progress.to_stderr()
     result = validate(
         target,
         reference=reference,
@@ -67,8 +76,10 @@ def command(
         cases=cases,
         thresholds=_parse(thresholds),
         level=level,
-        progress=Progress.silent() if quiet else Progress.to_stderr(),
+        progress=told,
     )
+    if search:
+        result = add_search(result, reference, base, level, seconds, _parse(thresholds), told, keep)
     if junit is not None:
         write_report(junit, junit_xml(result))
     if markdown is not None:
@@ -77,6 +88,8 @@ def command(
         print_json(result.to_json())
     else:
         _print(result)
+        if result.search is not None:
+            print_search(result.search, keep)
     return 0 if result.passed else 1
 
 

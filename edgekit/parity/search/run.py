@@ -233,5 +233,5 @@ def _distinct(worst: list[Tried]) -> list[Tried]:
 
 
 def _rows(entry: FileEntry) -> int:
-    """Rows of the file's largest table: the words'."""
-    return max((t["shape"][0] for t in entry.tensors if t["role"] == "table"), default=0)
+    """Rows of the file's largest table, which is the words'."""
+    return max((t["shape"][0] for t in entry.tensors if t["role"] in ("table", "tied")), default=0)
