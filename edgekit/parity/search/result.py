@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -87,8 +88,8 @@ class Found:
         return not self.findings
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"passed": self.passed, **asdict(self)}
+        """Plain data; null for an infinite error."""
+        return {"passed": self.passed, **_finite(asdict(self))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,12 @@ class Search:
             "seconds": self.seconds,
             "files": [found.to_json() for found in self.files],
         }
+
+
+def _finite(value: Any) -> Any:
+    """The same data with null for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
