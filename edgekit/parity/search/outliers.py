@@ -17,19 +17,23 @@ from edgekit.parity.search.measure import Doubles
 #: is no noise
 LEAST_Z, LEAST_FACTOR = 7.0, 4.0
 #: least deviation of the logarithms: a file that is exact everywhere has none of its own
-LEAST_SPREAD = 0.15
+LEAST_SPREAD = 0.2
+#: stands for an error of 0 in logarithms
+_TINY = 1e-15
 #: median absolute deviation -> standard deviation of a normal variable
 _NORMAL = 1.4826
 
 
 def centre(errors: Doubles, floor: float) -> tuple[float, float]:
-    """Median and robust deviation of the logarithms of finite errors."""
+    """Median (the floor at least) and robust deviation of the logarithms of finite errors."""
     finite = errors[np.isfinite(errors)]
     if not finite.size:
         return float(np.log(floor)), LEAST_SPREAD
-    logs = np.log(np.maximum(finite, floor))
+    # the floor bounds the centre only: cut off there, what scatters around it would look narrow
+    logs = np.log(np.maximum(finite, _TINY))
     middle = float(np.median(logs))
-    return middle, max(LEAST_SPREAD, _NORMAL * float(np.median(np.abs(logs - middle))))
+    spread = _NORMAL * float(np.median(np.abs(logs - middle)))
+    return max(middle, float(np.log(floor))), max(LEAST_SPREAD, spread)
 
 
 def scores(errors: Doubles, floor: float, among: Doubles | None = None) -> tuple[Doubles, Doubles]:
