@@ -20,7 +20,9 @@ def search_budget(search: bool, keep: str | None, seconds: float | None) -> floa
     """
     for name, value in (("--keep", keep), ("--search-seconds", seconds)):
         if value is not None and not search:
-            raise UsageError(f"{name} belongs to a search, and none was asked for.", "add --search.")
+            raise UsageError(
+                f"{name} belongs to a search, and none was asked for.", "add --search."
+            )
     check_keep_path(keep)
     if seconds is None:
         return SECONDS

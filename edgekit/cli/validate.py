@@ -94,7 +94,7 @@ def command(
 
 
 def _print(result: Validation) -> None:
-    from edgekit.report.rows import parity_text
+    from edgekit.report.rows import mean_interval, parity_text
     from edgekit.report.terminal import print_table
 
     rows = []
@@ -104,12 +104,16 @@ def _print(result: Validation) -> None:
             (
                 verdict.entry.path,
                 *parity_text(parity),
+                mean_interval(parity),
                 str(len(verdict.audit.tensors)) if verdict.audit else "-",
                 f"{sum(g.passed for g in parity.gates)}/{len(parity.gates)}" if parity else "-",
                 "pass" if verdict.passed else "FAIL",
             )
         )
-    print_table(("file", "parity", "worst", "weights", "gates", "verdict"), rows)
+    print_table(
+        ("file", "parity", "worst", "95 % interval of the mean", "weights", "gates", "verdict"),
+        rows,
+    )
     if not result.files or not all(v.passed for v in result.files) or result.problems:
         for problem in result.problems:
             click.echo(f"  {problem}")

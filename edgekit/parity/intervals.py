@@ -64,13 +64,13 @@ def intervals_of(
     return {name: {"interval": _middle(v), "n": n} for name, v in values.items() if _defined(v)}
 
 
-def interval_text(intervals: Mapping[str, Any], metric: str) -> str:
-    """ "[low, high], n" of a metric, or "" where there is none (older folders)."""
-    found = intervals.get(metric)
+def interval_text(intervals: Mapping[str, Any], mode: str, metric: str) -> str:
+    """ "0.99791 to 0.99899, n 54" of a mean; "" of what is none, and of older folders."""
+    found = intervals.get(mode, {}).get(metric)
     if not found:
         return ""
     low, high = found["interval"]
-    return f"[{low:.5f}, {high:.5f}] n={found['n']}"
+    return f"{low:.5g} to {high:.5g}, n {found['n']}"
 
 
 def _middle(values: Doubles) -> list[float]:

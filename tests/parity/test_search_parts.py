@@ -75,16 +75,19 @@ def test_ranges() -> None:
 def test_yardsticks_of_vectors_and_logits() -> None:
     golden = {"logits": np.array([[3.0, -4.0]], np.float32)}
     vectors = yardstick_of(thresholds_for("sentence-embedding", "w8"), golden)
-    assert vectors.metric == "cosine" and vectors.bound == pytest.approx(0.03)
+    assert vectors.metric == "cosine"
+    assert vectors.bound == pytest.approx(0.03)
     turned = {"v": np.array([[1.0, 0.0]], np.float32)}, {"v": np.array([[1.0, 1.0]], np.float32)}
     assert vectors.error(*turned) == pytest.approx(1 - 0.5**0.5)
     logits = yardstick_of(thresholds_for("text-classification", "w8"), golden)
-    assert logits.metric == "rms_rel" and logits.scale == pytest.approx(12.5**0.5)
+    assert logits.metric == "rms_rel"
+    assert logits.scale == pytest.approx(12.5**0.5)
     assert logits.error(golden, {"logits": np.array([[4.0, -4.0]], np.float32)}) == (
         pytest.approx(0.5**0.5 / 12.5**0.5)
     )
     exact = yardstick_of(thresholds_for("text-classification", "fp32"), golden)
-    assert exact.metric == "max_abs_rel" and exact.scale == 4.0
+    assert exact.metric == "max_abs_rel"
+    assert exact.scale == 4.0
     # no usable output is infinitely far; nothing judged is no error
     assert exact.error(golden, {"logits": np.array([[np.nan, 0.0]], np.float32)}) == np.inf
     assert exact.error(golden, {"logits": np.zeros((2, 2), np.float32)}) == np.inf
@@ -96,8 +99,10 @@ def test_a_frame_makes_what_the_tokenizer_would() -> None:
     made = frame.row([5, 6, 7])
     assert made["input_ids"].tolist() == [2, 5, 6, 7, 3]
     assert made["attention_mask"].tolist() == [1] * 5
-    assert frame.tokens(made).tolist() == [5, 6, 7] and frame.holds(made)
-    assert frame.room == 30 and len(frame.row(range(4, 99))["input_ids"]) == 32
+    assert frame.tokens(made).tolist() == [5, 6, 7]
+    assert frame.holds(made)
+    assert frame.room == 30
+    assert len(frame.row(range(4, 99))["input_ids"]) == 32
     assert not frame.holds(row(9, 9))
 
 
@@ -119,7 +124,7 @@ def test_a_masked_model_gets_its_mask() -> None:
 class _Trial:
     """Bad wherever two tokens stand together in an input."""
 
-    class clock:  # noqa: N801 - stands for an object
+    class clock:
         @staticmethod
         def over() -> bool:
             return False
@@ -135,7 +140,8 @@ def test_shrinking_finds_the_two_tokens() -> None:
     frame = frame_of([row(2, 9, 3)], CONTRACT)
     trial = _Trial()
     found, error = shrink(trial, frame, frame.row(range(5, 33)), 1.0, 0.5)  # type: ignore[arg-type]
-    assert found["input_ids"].tolist() == [2, 7, 21, 3] and error == 1.0
+    assert found["input_ids"].tolist() == [2, 7, 21, 3]
+    assert error == 1.0
     assert trial.runs < 400
 
 
@@ -163,7 +169,8 @@ def test_results_are_valid_json_even_where_errors_are_infinite() -> None:
     search = Search((found(worst("a", float("inf"))),), 100.0)
     told = json.loads(json.dumps(search.to_json(), allow_nan=False))
     assert told["files"][0]["worst"][0]["error"] is None
-    assert told["passed"] and told["files"][0]["passed"]
+    assert told["passed"]
+    assert told["files"][0]["passed"]
 
 
 @pytest.mark.parametrize("name", ["cases.tsv", "missing/cases.jsonl", "."])

@@ -70,7 +70,9 @@ class Yardstick:
         return f"{self.metric} {error:.3g}"
 
 
-def yardstick_of(bounds: Sequence[Threshold], golden: dict[str, npt.NDArray[np.float32]]) -> Yardstick:
+def yardstick_of(
+    bounds: Sequence[Threshold], golden: dict[str, npt.NDArray[np.float32]]
+) -> Yardstick:
     """The measure that fits a file's thresholds.
 
     Args:

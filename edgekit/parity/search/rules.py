@@ -12,6 +12,7 @@ from edgekit.parity.search.result import Finding, Worst
 from edgekit.parity.search.shrink import shrink
 from edgekit.parity.search.texts import example_for
 from edgekit.parity.search.trial import Trial, Tried
+import itertools
 
 #: tokens that a message names; all are in the finding
 MOST_NAMED = 5
@@ -101,7 +102,7 @@ def _bad_buckets(
     edges = (0, *space.contract.buckets)
     floor = trial.yard.floor
     groups = {}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = [m for n, m in zip(numbers, medians, strict=True) if low < n <= high]
         if len(inside) >= 3:
             groups[low + 1, high] = max(floor, float(np.median(inside)))

@@ -147,7 +147,8 @@ class FileRunner:
         flat = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         np.savez(job["inputs"], **{"lengths": lengths, **flat})
         process = self._open()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()

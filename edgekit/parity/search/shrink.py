@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.parity.search.frame import Frame, Tokens
 from edgekit.parity.search.trial import Trial
 from edgekit.runtime.tokenizer import Ids
+import itertools
 
 #: rounds and candidates of one round
 MOST_ROUNDS, MOST_CANDIDATES = 24, 32
@@ -54,7 +55,7 @@ def shrink(
 def _without(tokens: Tokens, parts: int) -> list[Tokens]:
     """The tokens cut into parts: each part alone (while they are few), and all but each part."""
     edges = np.linspace(0, len(tokens), parts + 1).astype(int)
-    pieces = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    pieces = [(int(a), int(b)) for a, b in itertools.pairwise(edges) if b > a]
     alone = [tokens[a:b] for a, b in pieces] if parts <= 8 else []
     rest = [np.delete(tokens, slice(a, b)) for a, b in pieces]
     found = [c for c in [*alone, *rest] if 0 < len(c) < len(tokens)]
