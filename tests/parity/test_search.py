@@ -1,4 +1,4 @@
-"""The whole search on tiny exported models: good files pass, planted defects are found and named."""
+"""The whole search on tiny exported models: good files pass, planted defects are named."""
 
 from __future__ import annotations
 
