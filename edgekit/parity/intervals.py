@@ -48,7 +48,8 @@ def intervals_of(
 
     def ratio(above: Doubles, below: Doubles) -> Doubles:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return above[picks].sum(axis=1) / below[picks].sum(axis=1)
+            values: Doubles = above[picks].sum(axis=1) / below[picks].sum(axis=1)
+        return values
 
     rows = per_example(np.ones(len(places)))
     apart = np.square(candidate.astype(np.float64) - reference).sum(axis=1)

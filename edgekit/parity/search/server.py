@@ -49,7 +49,7 @@ def _answer(session: Any, contract: Contract, job: dict[str, Any]) -> None:
     names = list(answers[0])
     joined = {name: np.concatenate([a[name] for a in answers]) for name in names}
     counts = np.array([len(a[names[0]]) for a in answers], np.int64)
-    np.savez(job["out"], **{"counts": counts, **joined})
+    np.savez(job["out"], **{"counts": counts, **joined})  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ class Sources:
                 from edgekit.converters.api import open_source
 
                 model = open_source(self._reference, contract=contract, base=self._base)
-                runner = SourceRunner(model.session, contract)
-                self._open[""] = Remembered(runner, f"{model.name} in torch")
+                source = SourceRunner(model.session, contract)
+                self._open[""] = Remembered(source, f"{model.name} in torch")
             return self._open[""], ""
         fitting = [e for e in self._manifest.files if e.recipe == "fp32" and e.path != entry.path]
         # onnx first: it runs whole batches at any length
