@@ -203,3 +203,15 @@ def test_intervals_hold_the_mean_and_count_examples() -> None:
 def test_no_interval_without_numbers() -> None:
     reference = np.ones((2, 2), np.float32)
     assert intervals_of(reference, np.full_like(reference, np.nan), np.arange(2)) == {}
+
+
+def test_a_bound_makes_a_floor() -> None:
+    # what stands out of a float16 file's errors and is a hundredth of its bound does not matter
+    golden = {"v": np.ones((1, 2), np.float32)}
+    half = yardstick_of(thresholds_for("sentence-embedding", "fp16"), golden)
+    assert half.floor == pytest.approx(2e-6)
+    errors = noise(500, 0.2) * 1e-4
+    errors[3] = 1.5e-6
+    assert not outliers(errors, half.floor).any()
+    errors[3] = 2e-5
+    assert outliers(errors, half.floor).any()
