@@ -126,8 +126,8 @@ def judge(
             _joined(want),
             _joined(got),
             owner[judged],
-            named or task.decisions(want, used, contract) or [],
-            task.decisions(got, used, contract) or [],
+            _having_rows(named or task.decisions(want, used, contract), kept, owner[judged]),
+            _having_rows(task.decisions(got, used, contract), kept, owner[judged]),
         )
         checks = list(bounds)
         before = (at_export or {}).get("metrics", {}).get(mode)
@@ -143,6 +143,14 @@ def judge(
         if target == "onnx" or recipe.kind in ("fp32", "fp16"):
             gates.append(_gate("padded", BATCH_LIMIT, metrics["padded"]))
     return FileParity(metrics, tuple(gates), intervals=intervals)
+
+
+def _having_rows(
+    decisions: Sequence[Decision] | None, kept: Sequence[int], owner: npt.NDArray[np.int64]
+) -> list[Decision]:
+    """The decisions of those examples of which anything is judged."""
+    there = set(owner.tolist())
+    return [d for i, d in zip(kept, decisions or (), strict=False) if i in there]
 
 
 def _joined(outputs: Outputs) -> npt.NDArray[np.float32]:

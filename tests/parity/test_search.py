@@ -176,3 +176,27 @@ def test_wrong_use(
 ) -> None:
     assert run_command(["validate", str(exported_embedder), *options]) == 2
     assert "hint: " in capsys.readouterr().err
+
+
+def test_folders_hold_intervals_of_every_mode(exported_classifier: Path) -> None:
+    manifest = json.loads((exported_classifier / "edgekit.json").read_text(encoding="utf-8"))
+    for entry in manifest["files"]:
+        parity = entry["parity"]
+        assert set(parity["intervals"]) == set(parity["metrics"])
+        for mode, metrics in parity["metrics"].items():
+            found = parity["intervals"][mode]
+            assert set(found) == {"cosine_mean", "rms_rel", "top1"}
+            for metric, interval in found.items():
+                low, high = interval["interval"]
+                assert low - 1e-9 <= metrics[metric] <= high + 1e-9, (mode, metric)
+    report = (exported_classifier / "report.md").read_text(encoding="utf-8")
+    assert "95 % interval" in report
+
+
+def test_folders_without_intervals_are_still_read(exported_embedder: Path, copy_of: Copy) -> None:
+    folder = copy_of(exported_embedder)
+    manifest = json.loads((folder / "edgekit.json").read_text(encoding="utf-8"))
+    for entry in manifest["files"]:
+        del entry["parity"]["intervals"]
+    (folder / "edgekit.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert edgekit.validate(folder).passed
