@@ -22,6 +22,7 @@ import families
 import kbit_files
 import kbit_quality
 import quality
+import search
 import speed
 import sst2
 import sst2_small
@@ -53,6 +54,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "sst2_small": lambda: _shown(sst2_small.show),
     "conversion": lambda: _shown(conversion.show),
     "checks": lambda: _shown(checks.show),
+    "search": lambda: _shown(search.show),
     "recipes": _recipes,
     "kbit": lambda: _shown(kbit_quality.show),
     "budget": lambda: _shown(budget.show),

@@ -36,6 +36,23 @@ threads: Decorator = click.option(
 )
 
 
+def search(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a search for the worst inputs."""
+    for option in (
+        click.option(
+            "--search-seconds", type=float, metavar="S",
+            help="CPU time of the search, per file.  [default: 100]",
+        ),
+        click.option("--keep", metavar="FILE", help="Write the worst inputs as cases (.jsonl)."),
+        click.option(
+            "--search", is_flag=True,
+            help="Look for the inputs where file and source differ most.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def parse_lengths(text: str | None, option: str) -> list[int] | None:
     """ "32,64,128" as numbers.
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: a test case per file and metric.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown for a pull request's summary.")
 @click.option("--html", metavar="FILE", help="Write a page: error by length, the worst cases.")
+@options.search
 @options.json_output
 @options.quiet
 def command(
@@ -55,6 +56,9 @@ def command(
     junit: str | None,
     markdown: str | None,
     html: str | None,
+    search: bool,
+    keep: str | None,
+    search_seconds: float | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -68,6 +72,7 @@ def command(
     edgekit validate out/model.w8c_a8.onnx --cpu avx2 --threshold cosine_mean=0.998
     edgekit validate out --junit parity.xml --markdown summary.md --html parity.html
     edgekit validate out --cpu native,avx2,sse4.1,arm-dotprod,arm-nodot,wasm
+    edgekit validate out --search --keep worst.jsonl
     """
     from edgekit.config import read_config
     from edgekit.devices.families import is_family_list
@@ -81,24 +86,28 @@ def command(
 
         unfit = {
             "--reference": reference, "--base": base, "--cases": cases, "--junit": junit,
-            "--html": html,
+            "--html": html, "--keep": keep, "--search": search or None,
         }  # fmt: skip
         return run_families(target, level, family_cases, bounds, markdown, as_json, quiet, unfit)
     if family_cases is not None:
         raise UsageError(
             "--family-cases goes with a list of CPU families.", "for example --cpu native,avx2,wasm"
         )
+    from edgekit.cli.search import add_search, search_budget
     from edgekit.parity.validate import validate
     from edgekit.progress import Progress
     from edgekit.report.files import check_report_path, write_report
     from edgekit.report.junit import junit_xml
     from edgekit.report.page import validation_page
+    from edgekit.report.search_rows import print_search
     from edgekit.report.summary import validation_summary
 
     folder = Path(target) if Path(target).is_dir() else Path(target).parent
     reports = {"--junit": junit, "--markdown": markdown, "--html": html}
     for option, path in reports.items():
         check_report_path(option, path, folder)
+    seconds = search_budget(search, keep, search_seconds)
+    told = Progress.silent() if quiet else Progress.to_stderr()
     result = validate(
         target,
         reference=reference,
@@ -106,8 +115,10 @@ def command(
         cases=cases,
         thresholds=bounds,
         level=level,
-        progress=Progress.silent() if quiet else Progress.to_stderr(),
+        progress=told,
     )
+    if search:
+        result = add_search(result, reference, base, level, seconds, bounds, told, keep)
     writers = (junit_xml, validation_summary, validation_page)
     for path, write in zip(reports.values(), writers, strict=True):
         if path is not None:
@@ -116,11 +127,13 @@ def command(
         print_json(result.to_json())
     else:
         _print(result)
+        if result.search is not None:
+            print_search(result.search, keep)
     return 0 if result.passed else 1
 
 
 def _print(result: Validation) -> None:
-    from edgekit.report.rows import parity_text
+    from edgekit.report.rows import mean_interval, parity_text
     from edgekit.report.terminal import print_table
 
     rows = []
@@ -130,12 +143,16 @@ def _print(result: Validation) -> None:
             (
                 verdict.entry.path,
                 *parity_text(parity),
+                mean_interval(parity),
                 str(len(verdict.audit.tensors)) if verdict.audit else "-",
                 f"{sum(g.passed for g in parity.gates)}/{len(parity.gates)}" if parity else "-",
                 "pass" if verdict.passed else "FAIL",
             )
         )
-    print_table(("file", "parity", "worst", "weights", "gates", "verdict"), rows)
+    print_table(
+        ("file", "parity", "worst", "95 % interval of the mean", "weights", "gates", "verdict"),
+        rows,
+    )
     if not result.files or not all(v.passed for v in result.files) or result.problems:
         for problem in result.problems:
             click.echo(f"  {problem}")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.audit import FileAudit, StoredTensor, audit_file
 from edgekit.errors import ArtifactError, UsageError
@@ -19,6 +19,9 @@ from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
 from edgekit.tasks import get_task
 from edgekit.tasks.cases import read_cases
+
+if TYPE_CHECKING:
+    from edgekit.parity.search.result import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,20 @@ class FileVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The verdicts of a folder."""
+    """The verdicts of a folder.
+
+    Attributes:
+      folder: where the files lie.
+      files: what was found about each.
+      problems: of the folder itself, one sentence each.
+      search: the search for the worst inputs, where one was asked for; what it found wrong is
+        among the problems of its file.
+    """
 
     folder: Path
     files: tuple[FileVerdict, ...]
     problems: tuple[str, ...] = ()
+    search: Search | None = None
 
     @property
     def passed(self) -> bool:
@@ -80,7 +92,19 @@ class Validation:
             "passed": self.passed,
             "problems": list(self.problems),
             "files": [f.to_json() for f in self.files],
+            **({"search": self.search.to_json()} if self.search else {}),
         }
+
+    def with_search(self, search: Search) -> Validation:
+        """The same with a search's findings as problems of the files that they are about."""
+        told = {
+            found.file: tuple(f"search, {f.rule}: {f.message}" for f in found.findings)
+            for found in search.files
+        }
+        files = tuple(
+            replace(v, problems=(*v.problems, *told.get(v.entry.path, ()))) for v in self.files
+        )
+        return replace(self, files=files, search=search)
 
 
 def validate(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
+from edgekit.parity.intervals import intervals_of
 from edgekit.parity.metrics import compare
 from edgekit.parity.thresholds import BATCH_LIMIT, Threshold, moved_limit, thresholds_for
 from edgekit.parity.worker import Modes
@@ -46,11 +47,14 @@ class FileParity:
       metrics: mode ("alone", "padded", "bucket_64") -> metric -> value.
       gates: everything that was judged.
       crash: what happened when the runtime could not run the file, else "".
+      intervals: mode -> metric -> ``interval`` [low, high] (95 %, bootstrap over examples) and
+        ``n``, for every mean (``edgekit.parity.intervals``).
     """
 
     metrics: dict[str, dict[str, float]]
     gates: tuple[Gate, ...]
     crash: str = ""
+    intervals: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -67,6 +71,7 @@ class FileParity:
         return {
             "passed": self.passed,
             "metrics": self.metrics,
+            "intervals": self.intervals,
             "gates": [asdict(gate) for gate in self.gates],
             "crash": self.crash,
         }
@@ -99,6 +104,7 @@ def judge(
     bounds = thresholds_for(contract.task, recipe.kind, overrides)
     metrics: dict[str, dict[str, float]] = {}
     gates: list[Gate] = []
+    intervals: dict[str, dict[str, dict[str, Any]]] = {}
     for mode, outputs in modes.items():
         ran = np.ones(len(rows), bool)
         if mode.startswith("bucket_"):
@@ -110,14 +116,19 @@ def judge(
         want = {k: v[judged] for k, v in reference.items()}
         got = {k: v[judged] for k, v in outputs.items()}
         kept = [int(i) for i in np.flatnonzero(ran)]
+        used = [rows[i] for i in kept]
+        named = [decisions[i] for i in kept] if decisions else []
         values = compare(_joined(want), _joined(got), owner[judged]) | task.parity(
-            want,
-            got,
-            [rows[i] for i in kept],
-            contract,
-            [decisions[i] for i in kept] if decisions else [],
+            want, got, used, contract, named
         )
         metrics[mode] = values
+        intervals[mode] = intervals_of(
+            _joined(want),
+            _joined(got),
+            owner[judged],
+            _having_rows(named or task.decisions(want, used, contract), kept, owner[judged]),
+            _having_rows(task.decisions(got, used, contract), kept, owner[judged]),
+        )
         checks = list(bounds)
         before = (at_export or {}).get("metrics", {}).get(mode)
         if before:
@@ -131,7 +142,15 @@ def judge(
         # flips roundings there, which the modes' own gates judge
         if target == "onnx" or recipe.kind in ("fp32", "fp16"):
             gates.append(_gate("padded", BATCH_LIMIT, metrics["padded"]))
-    return FileParity(metrics, tuple(gates))
+    return FileParity(metrics, tuple(gates), intervals=intervals)
+
+
+def _having_rows(
+    decisions: Sequence[Decision] | None, kept: Sequence[int], owner: npt.NDArray[np.int64]
+) -> list[Decision]:
+    """The decisions of those examples of which anything is judged."""
+    there = set(owner.tolist())
+    return [d for i, d in zip(kept, decisions or (), strict=False) if i in there]
 
 
 def _joined(outputs: Outputs) -> npt.NDArray[np.float32]:

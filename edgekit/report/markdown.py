@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.manifest import Manifest
+from edgekit.parity.intervals import interval_text
 from edgekit.parity.validate import FileVerdict
 from edgekit.report.rows import HEADER, notes, result_rows, source_name, source_notes
 
@@ -41,10 +42,14 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
             continue
         rows = [
             (g.mode, g.metric, f"{g.value:.6g}", f"{'>=' if g.side == 'min' else '<='} "
-             f"{g.threshold:.6g}", "pass" if g.passed else "FAIL")
+             f"{g.threshold:.6g}", interval_text(verdict.parity.intervals, g.mode, g.metric),
+             "pass" if g.passed else "FAIL")
             for g in verdict.parity.gates
         ]  # fmt: skip
         lines += [f"### {verdict.entry.path}", ""]
-        lines += [markdown_table(("mode", "metric", "value", "bound", ""), rows), ""]
+        lines += [
+            markdown_table(("mode", "metric", "value", "bound", "95 % interval", ""), rows),
+            "",
+        ]
     made = ", ".join(f"{name} {number}" for name, number in manifest.made_by.items())
     return "\n".join([*lines, f"Made by {made}.", ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.parity.intervals import interval_text
 from edgekit.parity.validate import FileVerdict
 from edgekit.parity.verdict import FileParity
 
@@ -60,6 +61,16 @@ def parity_text(parity: FileParity | None) -> tuple[str, str]:
     if mean > 0.999995:
         return f"max abs {max(m['max_abs'] for m in modes):.1e}", "cos 1.0000"
     return f"cos {mean:.5f}", f"cos {min(m['cosine_min'] for m in modes):.4f}"
+
+
+def mean_interval(parity: FileParity | None) -> str:
+    """The 95 % interval of the mean that matters (cosine, or top-1), examples run alone."""
+    if parity is None:
+        return "-"
+    for metric in ("top1", "cosine_mean"):
+        if text := interval_text(parity.intervals, "alone", metric):
+            return text
+    return "-"
 
 
 def notes(verdicts: Sequence[FileVerdict]) -> list[str]:

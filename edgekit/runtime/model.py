@@ -45,6 +45,11 @@ class Model:
         self._tokenizer = tokenizer
         self._session = session
 
+    @property
+    def session(self) -> Session:
+        """What it runs on."""
+        return self._session
+
     def embed(self, texts: Sequence[Text], batch_size: int = 16) -> Floats:
         """Sentence vectors, float32 [len(texts), dim].
 

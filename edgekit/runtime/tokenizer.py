@@ -151,6 +151,12 @@ class TextTokenizer:
         """The vocabulary's name of an id."""
         return str(self._tokenizer.id_to_token(number))
 
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id."""
+        ids = self._tokenizer.get_vocab(with_added_tokens=True).values()
+        return 1 + max(ids, default=-1)
+
     def decode(self, ids: Sequence[int], skip_special: bool = False) -> str:
         """Ids as text."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special))
