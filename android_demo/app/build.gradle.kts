@@ -43,4 +43,5 @@ dependencies {
     implementation(project(":core"))
     implementation(libs.onnxruntime)
     implementation(libs.litert)
+    testImplementation(libs.junit)
 }

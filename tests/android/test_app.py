@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +20,10 @@ from tests.conftest import ROOT
 DEMO = ROOT / "android_demo"
 MAIN = DEMO / "app" / "src" / "main"
 ANDROID = "{http://schemas.android.com/apk/res/android}"
+#: Debian's aapt2 comes with the framework's resources of API 29
+FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
+JARS = Path(os.environ.get("EDGEKIT_JARS", "/usr/share/java"))
+JUNIT = [JARS / "junit4.jar", JARS / "hamcrest-all.jar"]
 needs_jdk = pytest.mark.skipif(
     shutil.which("javac") is None, reason="no JDK on the PATH: install openjdk-17-jdk-headless"
 )
@@ -37,6 +44,16 @@ def java(name: str) -> str:
 
 def app_sources() -> list[Path]:
     return sorted((MAIN / "java").rglob("*.java"))
+
+
+@pytest.fixture(scope="module")
+def checker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("check_app", DEMO / "check_app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -155,3 +172,56 @@ def test_models_are_stored_and_their_folders_ignored() -> None:
     ignored = (DEMO / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert len(folders) == 2
     assert {f"app/src/main/assets/{name}/" for name in folders} <= set(ignored)
+
+
+@needs_jdk
+@pytest.mark.skipif(
+    not all(jar.is_file() for jar in JUNIT), reason="no JUnit: install junit4 and libhamcrest-java"
+)
+def test_the_parts_without_android_run_on_a_jvm(checker: ModuleType, tmp_path: Path) -> None:
+    core, stubs, app, tests = (tmp_path / name for name in ("core", "stubs", "app", "tests"))
+    names = tmp_path / "R.java"
+    names.write_text(checker.r_class(checker.resources(MAIN / "res")), encoding="utf-8")
+    checker.compile_java(checker.sources(DEMO / "core" / "src" / "main" / "java"), core, [])
+    checker.compile_java(checker.sources(DEMO / "stubs"), stubs, [])
+    checker.compile_java([names, *app_sources()], app, [core, stubs])
+    files = checker.sources(DEMO / "app" / "src" / "test" / "java")
+    checker.compile_java(files, tests, [core, app, *JUNIT])
+    # the stand-ins are left out: what runs here must do without Android
+    path = os.pathsep.join(map(str, [core, app, tests, *JUNIT]))
+    classes = [f"dev.edgekit.demo.{file.stem}" for file in files]
+    done = subprocess.run(
+        ["java", "-cp", path, "org.junit.runner.JUnitCore", *classes],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "OK (10 tests)" in done.stdout
+
+
+@pytest.mark.skipif(
+    shutil.which("aapt2") is None or not FRAMEWORK.is_file(),
+    reason="no resource compiler: install aapt and android-framework-res",
+)
+def test_resources_and_manifest_link_against_the_framework(
+    checker: ModuleType, tmp_path: Path
+) -> None:
+    def aapt2(*words: str | Path) -> None:
+        done = subprocess.run(["aapt2", *map(str, words)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    # Gradle puts the package in
+    text = (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
+    manifest = tmp_path / "AndroidManifest.xml"
+    manifest.write_text(text.replace("<manifest ", '<manifest package="dev.edgekit.demo" '))
+    packed = tmp_path / "res.zip"
+    aapt2("compile", "--dir", MAIN / "res", "-o", packed)
+    aapt2(
+        "link", "-I", FRAMEWORK, "--manifest", manifest, "--min-sdk-version", "26",
+        "--target-sdk-version", "29", "--java", tmp_path, "-o", tmp_path / "app.apk", packed,
+    )  # fmt: skip
+    real = (tmp_path / "dev" / "edgekit" / "demo" / "R.java").read_text(encoding="utf-8")
+    ours = checker.r_class(checker.resources(MAIN / "res"))
+    names = re.compile(r"static (?:final )?(?:class|int) (\w+)")
+    assert names.findall(real) == names.findall(ours)
