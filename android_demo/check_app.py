@@ -9,6 +9,7 @@ resources; it cannot find a stand-in that differs from the real class.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -99,7 +100,7 @@ def compile_java(files: list[Path], classes: Path, class_path: list[Path]) -> No
     """
     classes.mkdir()
     command = [javac(), "-Xlint:all", "-Werror", "--release", "17", "-encoding", "UTF-8"]
-    path = ":".join(map(str, class_path)) or str(classes)
+    path = os.pathsep.join(map(str, class_path)) or str(classes)
     subprocess.run([*command, "-cp", path, "-d", str(classes), *map(str, files)], check=True)
 
 
