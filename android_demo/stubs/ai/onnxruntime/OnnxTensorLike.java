@@ -1,0 +1,4 @@
+package ai.onnxruntime;
+
+/** Stand-in for type checking, never packed. */
+public abstract class OnnxTensorLike implements OnnxValue {}

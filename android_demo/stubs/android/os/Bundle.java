@@ -1,0 +1,4 @@
+package android.os;
+
+/** Stand-in for type checking, never packed. */
+public final class Bundle {}

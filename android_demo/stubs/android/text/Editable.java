@@ -1,0 +1,4 @@
+package android.text;
+
+/** Stand-in for type checking, never packed. */
+public interface Editable extends CharSequence {}
