@@ -7,8 +7,10 @@ LIGHT := .venv-light
 LIGHT_STAMP := $(LIGHT)/.ready
 DEMO := build/demo
 EXAMPLE := build/example
+# parts of other machines: an arm64 root, qemu, the web's runtimes (docs/devices.md)
+export EDGEKIT_DEVICES ?= $(CURDIR)/.devices
 
-.PHONY: help setup demo examples test fast lint bench clean docs docs-check
+.PHONY: help setup demo examples devices android test fast lint bench clean docs docs-check
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +40,17 @@ examples: $(STAMP)  ## fine-tune a classifier, export Trainer's folder, validate
 	HF_HUB_OFFLINE=1 $(BIN)/edgekit evaluate $(EXAMPLE)/out --data examples/tickets-test.tsv \
 		--reference $(EXAMPLE)/run
 
+devices: $(STAMP)  ## set up what other CPU families need, without root (apt-get, pip, npm; 400 MB)
+	$(BIN)/edgekit doctor --install arm,x86,wasm
+
+android: $(STAMP)  ## android_demo: JVM tests, type check of the app, an APK of the demo's bundles
+	@[ -f $(DEMO)/edgekit.json ] || $(MAKE) demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/android
+	$(BIN)/edgekit bundle $(DEMO) --target onnx --recipe w8c_a8 -o build/android/model-onnx --force
+	$(BIN)/edgekit bundle $(DEMO) --target tflite --recipe w8c_a8 -o build/android/model-tflite --force
+	$(BIN)/python android_demo/build_apk.py build/android/model-onnx build/android/model-tflite \
+		-o build/android/models.apk
+
 # a worker per core and one thread in each; a file's tests share its fixtures, so they stay together
 test: $(STAMP) $(LIGHT_STAMP)  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -64,4 +77,4 @@ docs-check: $(STAMP)  ## fail when they differ from code and committed measureme
 	$(BIN)/python benchmarks/readme.py --check
 
 clean:  ## remove what the targets made, the environment too
-	rm -rf build dist *.egg-info $(VENV) $(LIGHT)
+	rm -rf build dist *.egg-info $(VENV) $(LIGHT) .devices
