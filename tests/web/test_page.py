@@ -27,16 +27,19 @@ PAGE = """<!doctype html><meta charset="utf-8">
 import {report} from "/edgekit-report.mjs";
 import {Bundle} from "/demo/bundle.js";
 import {litertRunner, onnxRunner} from "/demo/runtimes.js";
+const modules = "/node_modules";
+const ort = `${modules}/onnxruntime-web/dist/`, litert = `${modules}/@litertjs/core/wasm/`;
 const runners = {
-  onnx: async () => onnxRunner(await import("onnxruntime-web"), "/node_modules/onnxruntime-web/dist/"),
-  tflite: async () => litertRunner(await import("@litertjs/core"), "/node_modules/@litertjs/core/wasm/"),
+  onnx: async () => onnxRunner(await import("onnxruntime-web"), ort),
+  tflite: async () => litertRunner(await import("@litertjs/core"), litert),
 };
 const format = new URLSearchParams(location.search).get("format");
 const bundle = await Bundle.open("/bundle", await runners[format]());
 const {cases} = await (await fetch("/expected/expected.json")).json();
 const outputs = [];
 for (const {text} of cases) outputs.push([...await bundle.outputs(text)]);
-const labels = bundle.contract.post.activation === "none" ? [] : await bundle.classify(cases[0].text);
+const plain = bundle.contract.post.activation === "none";
+const labels = plain ? [] : await bundle.classify(cases[0].text);
 report({outputs, labels, selfTest: await bundle.selfTest()});
 </script>"""
 
