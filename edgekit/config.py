@@ -15,6 +15,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,8 @@ def _table(file: Path, name: str, value: Any) -> dict[str, Any]:
 
 
 def _number(file: Path, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"'{file}': {name} is {ascii(value)[:40]}, a number is expected.", "")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ConfigError(
+            f"'{file}': {name} is {ascii(value)[:40]}, a finite number is expected.", ""
+        )
     return float(value)

@@ -40,6 +40,8 @@ def error_plot(cases: Sequence[CaseResult], title: str) -> str:
         *(_below(x(v), f"{v:.0f}") for v in _ticks(longest)),
         f'<text class="axis" x="{(_LEFT + _WIDTH - _RIGHT) / 2:.0f}" y="{_HEIGHT - 6}" '
         'text-anchor="middle">tokens</text>',
+        f'<text class="axis" transform="translate(12 {(_TOP + _HEIGHT - _BOTTOM) / 2:.0f}) '
+        'rotate(-90)" text-anchor="middle">error</text>',
         *(_point(case, x(case.tokens), y(case.error)) for case in shown),
         "</svg>",
     ]
