@@ -24,8 +24,10 @@ val bundle = Bundle.open(folder)   // a copy of this folder in filesDir; checks 
 val row = bundle.tokenizer().encode("some text")
 val bucket = bundle.contract().bucketFor(row.length())   // lengths: $lengths
 val padded = row.padTo(bucket.length(), bundle.contract())
+fun ints(values: LongArray) = arrayOf(values.map { it.toInt() }.toIntArray())   // [1, length]
+val result = arrayOf(FloatArray($size))   // $what
 interpreter.runSignature(mapOf($kotlin_padded),
-    mapOf("$output" to result), bucket.signature())      // $what
+    mapOf("$output" to result), bucket.signature())
 """
 
 _SWIFT_ONNX = """\
@@ -103,10 +105,11 @@ def snippet_for(contract: Mapping[str, Any], language: str) -> str:
         path=contract["model"]["path"],
         output=output["name"],
         what=_meaning(contract),
+        size=output["shape"][-1],
         lengths=", ".join(str(b["length"]) for b in buckets),
         signature=buckets[0]["signature"] if buckets else "",
         kotlin_inputs=pairs('"{name}" to row.{field}()'),
-        kotlin_padded=pairs('"{name}" to padded.{field}()'),
+        kotlin_padded=pairs('"{name}" to ints(padded.{field}())'),
         swift_inputs=pairs('"{name}": try tensor({field})'),
         swift_padded=pairs('("{name}", {field})'),
     )

@@ -43,6 +43,24 @@ const labels = plain ? [] : await bundle.classify(cases[0].text);
 report({outputs, labels, selfTest: await bundle.selfTest()});
 </script>"""
 
+#: opens the demo's own page in a frame, and tells what it shows once it has tested itself
+WATCHER = """<!doctype html><meta charset="utf-8"><iframe src="/demo/index.html"></iframe>
+<script type="module">
+import {report} from "/edgekit-report.mjs";
+const page = () => document.querySelector("iframe").contentDocument;
+const text = (id) => page()?.getElementById(id)?.textContent ?? "";
+const shown = () => ({model: text("model"), test: text("test"), result: text("result")});
+const changed = async (before) => {
+  while (!text("result") || text("model") === before) await new Promise((r) => setTimeout(r, 50));
+  return shown();
+};
+const onnx = await changed("");
+const choice = page().getElementById("folder");
+choice.value = "model-tflite";
+choice.dispatchEvent(new Event("change"));
+report([onnx, await changed(onnx.model)]);
+</script>"""
+
 wasm = next(family for family in FAMILIES.values() if family.name == "wasm")
 pytestmark = [
     pytest.mark.heavy,
@@ -103,6 +121,31 @@ def test_a_classifier_names_its_labels(
     best = max(range(len(cases[0]["output"])), key=lambda i: cases[0]["output"][i])
     assert found["labels"][0]["label"] == contract["post"]["labels"][best]
     assert sum(label["score"] for label in found["labels"]) == pytest.approx(1)
+
+
+def test_the_page_itself(
+    exported_embedder: Path, exported_classifier: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "index.html").write_text(WATCHER, encoding="utf-8")
+    one = app_bundles.make(exported_embedder, tmp_path / "one", "onnx", "w8c_a8")
+    two = app_bundles.make(exported_classifier, tmp_path / "two", "tflite", "w8c_a8")
+    onnx, tflite = run_page(
+        {
+            "/": tmp_path / "page",
+            "/demo/": ROOT / "web_demo",
+            "/demo/node_modules/": part("wasm") / "node_modules",
+            "/demo/model-onnx/": one,
+            "/demo/model-tflite/": two,
+        },
+        "/index.html",
+    )
+    assert "sentence-embedding, w8c_a8" in onnx["model"]
+    assert onnx["test"].startswith("self-test passed")
+    assert onnx["result"].startswith("similarity ")
+    assert "text-classification, w8c_a8" in tflite["model"]
+    assert tflite["test"].startswith("self-test passed")
+    assert "ms" in tflite["result"]
 
 
 def test_a_changed_file_does_not_open(exported_embedder: Path, tmp_path: Path) -> None:
