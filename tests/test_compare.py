@@ -93,7 +93,8 @@ def test_a_slower_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     old = bench(tmp_path / "old.json")
     new = bench(tmp_path / "new.json", lengths={"32": {"cpu_p50": 2.5}, "128": {"cpu_p50": 7.1}})
     assert worse(old, new) == ["cpu ms at 32 tokens"]
-    assert worse(old, old) == []
+    for _ in range(20):
+        assert worse(old, old) == []
     assert run_command(["compare", str(old), str(new)]) == 1
     assert "WORSE" in capsys.readouterr().out
     assert run_command(["compare", str(old), str(new), "--max-slowdown", "30%"]) == 0
