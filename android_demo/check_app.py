@@ -9,9 +9,7 @@ resources; it cannot find a stand-in that differs from the real class.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,27 +17,14 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+from jdk import MissingToolError, compile_java, sources, tool
+
 HERE = Path(__file__).resolve().parent
 PACKAGE = "dev.edgekit.demo"
 EXIT_FAILED = 1
 EXIT_MACHINE = 6
 
 _NEW_ID = re.compile(r"@\+id/(\w+)")
-
-
-class MissingToolError(Exception):
-    """A tool that the check needs is not installed."""
-
-
-def javac() -> str:
-    """Path of the Java compiler.
-
-    Raises:
-      MissingToolError: it is not on the PATH.
-    """
-    if found := shutil.which("javac"):
-        return found
-    raise MissingToolError("no javac on the PATH: install openjdk-17-jdk-headless.")
 
 
 def resources(res: Path) -> dict[str, set[str]]:
@@ -83,27 +68,6 @@ def r_class(names: dict[str, set[str]]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def sources(folder: Path) -> list[Path]:
-    """All Java files below a folder."""
-    return sorted(folder.rglob("*.java"))
-
-
-def compile_java(files: list[Path], classes: Path, class_path: list[Path]) -> None:
-    """Compile as Java 17 with every warning an error.
-
-    Args:
-      files: what to compile; each part sees only ``class_path``, so that core cannot use Android.
-      classes: folder for the result.
-      class_path: folders of what was compiled before.
-    Raises:
-      CalledProcessError: it does not compile; javac has said why.
-    """
-    classes.mkdir()
-    command = [javac(), "-Xlint:all", "-Werror", "--release", "17", "-encoding", "UTF-8"]
-    path = os.pathsep.join(map(str, class_path)) or str(classes)
-    subprocess.run([*command, "-cp", path, "-d", str(classes), *map(str, files)], check=True)
-
-
 def check(project: Path) -> int:
     """Compile core, the stand-ins and the app; the number of the app's files.
 
@@ -111,7 +75,7 @@ def check(project: Path) -> int:
       MissingToolError: there is no JDK.
       CalledProcessError: something does not compile.
     """
-    javac()
+    tool("javac")
     main = project / "app" / "src" / "main"
     with tempfile.TemporaryDirectory(prefix="edgekit-app-") as scratch:
         core, stubs, app = (Path(scratch) / name for name in ("core", "stubs", "app"))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from jdk import MissingToolError, compile_java, sources, tool
+
+CORE = Path(__file__).resolve().parent / "core" / "src"
 #: names another folder of jars
 JARS_VARIABLE = "EDGEKIT_JARS"
 #: Debian's folder of jars, and what holds the test libraries there
@@ -24,21 +25,6 @@ JARS = Path("/usr/share/java")
 NEEDED = {"junit4.jar": "junit4", "hamcrest-all.jar": "libhamcrest-java", "jna.jar": "libjna-java"}
 TESTS = ("JsonTest", "ContractTest", "CorpusTest", "EmbeddingTest")
 EXIT_MACHINE = 6
-
-
-class MissingToolError(Exception):
-    """A tool that the tests need is not installed."""
-
-
-def tool(name: str) -> str:
-    """Path of a program of the JDK.
-
-    Raises:
-      MissingToolError: it is not on the PATH.
-    """
-    if found := shutil.which(name):
-        return found
-    raise MissingToolError(f"no {name} on the PATH: install openjdk-17-jdk-headless.")
 
 
 def jars() -> list[Path]:
@@ -67,26 +53,14 @@ def onnxruntime_library() -> Path:
     raise MissingToolError("no libonnxruntime.so: pip install onnxruntime.")
 
 
-def compile_java(sources: list[Path], classes: Path, class_path: list[Path]) -> None:
-    """Compile as Java 17 with every warning an error, or end with javac's own words."""
-    command = [tool("javac"), "-Xlint:all", "-Werror", "--release", "17", "-encoding", "UTF-8"]
-    path = os.pathsep.join(map(str, class_path)) or "."
-    subprocess.run([*command, "-cp", path, "-d", str(classes), *map(str, sources)], check=True)
-
-
-def core_sources(kind: str) -> list[Path]:
-    """Java files of core: "main" or "test"."""
-    return sorted((HERE / "core" / "src" / kind / "java").rglob("*.java"))
-
-
 def main(corpus: str, bundles: str) -> int:
     """Run all tests; JUnit's exit code."""
     tool("javac")
     library, libraries = onnxruntime_library(), jars()
     with tempfile.TemporaryDirectory(prefix="edgekit-java-") as scratch:
         classes, tests = Path(scratch) / "main", Path(scratch) / "test"
-        compile_java(core_sources("main"), classes, [])
-        compile_java(core_sources("test"), tests, [classes, *libraries])
+        compile_java(sources(CORE / "main"), classes, [])
+        compile_java(sources(CORE / "test"), tests, [classes, *libraries])
         path = os.pathsep.join(map(str, [classes, tests, *libraries]))
         names = [f"dev.edgekit.core.{name}" for name in TESTS]
         given = {"corpus": corpus, "bundles": bundles, "onnxruntime": str(library)}

@@ -7,15 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.errors import UsageError
+from edgekit.devices.families import FAMILIES
+from edgekit.errors import MachineError, UsageError
 from edgekit.manifest import Manifest
 from edgekit.parity.golden import Golden
 from edgekit.parity.worker import run_file
-from edgekit.runtime.cpu_level import LEVELS, is_available, limit
+from edgekit.runtime.cpu_level import LEVELS, check_level, is_available, limit
 
 needs_faulting = pytest.mark.skipif(
     not is_available(), reason="this machine cannot fault CPUID: CPU levels are not available"
 )
+
+
+@pytest.mark.parametrize("level", ["avx2-vnni", "avx2", "sse4.1"])
+def test_the_hint_offers_emulation_where_there_is_one(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.runtime.cpu_level.is_available", lambda: False)
+    with pytest.raises(MachineError) as caught:
+        check_level(level)
+    assert ("emulate" in caught.value.hint) == bool(FAMILIES[level].qemu)
 
 
 def test_unknown_levels_are_refused() -> None:

@@ -54,7 +54,7 @@ let result = try runner.output(named: "$output")   // $what
 """
 
 _JAVASCRIPT_ONNX = """\
-// web_demo/ has tokenizer.js; npm install onnxruntime-web
+// web_demo/ has tokenizer.js and steps.js; npm install onnxruntime-web
 const contract = await (await fetch(`$${folder}/contract.json`)).json();
 const tokenizer = new Tokenizer(contract, await (await fetch(`$${folder}/vocab.json`)).json());
 const session = await ort.InferenceSession.create(`$${folder}/$path`);
@@ -65,7 +65,7 @@ const result = (await session.run(inputs))["$output"].data;   // $what
 """
 
 _JAVASCRIPT_TFLITE = """\
-// web_demo/ has tokenizer.js; npm install @litertjs/core
+// web_demo/ has tokenizer.js and steps.js; npm install @litertjs/core
 const contract = await (await fetch(`$${folder}/contract.json`)).json();
 const tokenizer = new Tokenizer(contract, await (await fetch(`$${folder}/vocab.json`)).json());
 const model = await loadAndCompile(`$${folder}/$path`, { accelerator: "wasm" });

@@ -10,6 +10,7 @@ import numpy as np
 from edgekit.devices.execute import Run
 from edgekit.manifest import Manifest
 from edgekit.parity.golden import Golden
+from edgekit.parity.metrics import joined
 from edgekit.runtime.tokenizer import Ids
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import Floats, judged_rows, split_rows
@@ -47,7 +48,7 @@ class Subject:
         """Judged rows of each example, all outputs side by side."""
         task = get_task(self.manifest.contract.task)
         parts = split_rows(task, outputs, self.rows, self.manifest.contract)
-        return [np.concatenate([part[n] for n in sorted(part)], axis=1) for part in parts]
+        return [joined(part) for part in parts]
 
     def judged(self, run: Run) -> dict[str, Floats]:
         """A family's outputs as judged rows [m, d] by name."""

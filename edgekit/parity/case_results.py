@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.contract import Contract
 from edgekit.parity.golden import Golden
-from edgekit.parity.metrics import cosines
+from edgekit.parity.metrics import cosines, joined, rms_relative
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import split_rows
 
@@ -62,7 +62,7 @@ def case_results(found: Outputs, golden: Golden, contract: Contract) -> tuple[Ca
     decisions = task.decisions(found, rows, contract) or []
     results = []
     for i, (want, have) in enumerate(zip(expected, got, strict=True)):
-        a, b = _joined(want), _joined(have)
+        a, b = joined(want), joined(have)
         if not a.size:
             continue
         decided = _difference(golden.decisions[i], decisions[i]) if decisions else ()
@@ -80,17 +80,10 @@ def worst(cases: Sequence[CaseResult], count: int) -> list[CaseResult]:
     return sorted(cases, key=lambda c: (not c.decided, -c.error, c.index))[:count]
 
 
-def _joined(outputs: Outputs) -> npt.NDArray[np.float32]:
-    return np.concatenate([outputs[name] for name in sorted(outputs)], axis=1)
-
-
 def _distance(want: npt.NDArray[np.float32], have: npt.NDArray[np.float32]) -> tuple[float, float]:
     if not np.isfinite(have).all():
         return float("inf"), 0.0
-    error = np.sqrt(np.mean(np.square(have.astype(np.float64) - want)))
-    signal = np.sqrt(np.mean(np.square(want, dtype=np.float64)))
-    relative = float(error / signal) if signal else (0.0 if error == 0 else float("inf"))
-    return relative, float(cosines(want, have).min())
+    return rms_relative(want, have), float(cosines(want, have).min())
 
 
 def _difference(source: Decision, file: Decision) -> tuple[str, str] | tuple[()]:

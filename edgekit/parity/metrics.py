@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,19 @@ class Interval:
     low: float
     high: float
     n: int
+
+
+def joined(outputs: Mapping[str, Floats]) -> Floats:
+    """All outputs side by side in order of their names, float32 [m, d]."""
+    return np.concatenate([outputs[name] for name in sorted(outputs)], axis=1)
+
+
+def rms_relative(reference: Floats, candidate: Floats) -> float:
+    """Root mean square error over that of the reference; 0 where both are 0, infinite over 0."""
+    error = candidate.astype(np.float64) - reference
+    rms = float(np.sqrt(np.mean(np.square(error))))
+    signal = float(np.sqrt(np.mean(np.square(reference, dtype=np.float64))))
+    return rms / signal if signal else (0.0 if rms == 0 else float("inf"))
 
 
 def cosines(reference: Floats, candidate: Floats) -> npt.NDArray[np.float64]:
@@ -88,9 +102,7 @@ def compare(
     error = candidate.astype(np.float64) - reference
     largest = float(np.abs(reference).max(initial=0.0))
     max_abs = float(np.abs(error).max(initial=0.0))
-    signal = float(np.sqrt(np.mean(np.square(reference, dtype=np.float64))))
-    rms = float(np.sqrt(np.mean(np.square(error))))
-    rms_rel = rms / signal if signal else (0.0 if rms == 0 else float("inf"))
+    rms_rel = rms_relative(reference, candidate)
     cos = cosines(reference, candidate)
     mean = bootstrap(cos, owner)
     return {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.contract import Contract
 from edgekit.parity.intervals import intervals_of
-from edgekit.parity.metrics import compare
+from edgekit.parity.metrics import compare, joined
 from edgekit.parity.thresholds import BATCH_LIMIT, Threshold, moved_limit, thresholds_for
 from edgekit.parity.worker import Modes
 from edgekit.recipe import Recipe
@@ -118,13 +118,13 @@ def judge(
         kept = [int(i) for i in np.flatnonzero(ran)]
         used = [rows[i] for i in kept]
         named = [decisions[i] for i in kept] if decisions else []
-        values = compare(_joined(want), _joined(got), owner[judged]) | task.parity(
+        values = compare(joined(want), joined(got), owner[judged]) | task.parity(
             want, got, used, contract, named
         )
         metrics[mode] = values
         intervals[mode] = intervals_of(
-            _joined(want),
-            _joined(got),
+            joined(want),
+            joined(got),
             owner[judged],
             _having_rows(named or task.decisions(want, used, contract), kept, owner[judged]),
             _having_rows(task.decisions(got, used, contract), kept, owner[judged]),
@@ -135,8 +135,8 @@ def judge(
             checks.append(moved_limit(contract.task, before))
         gates += [_gate(mode, t, values) for t in checks if t.metric in values]
     if "alone" in modes and "padded" in modes:
-        drift = np.abs(_joined(modes["alone"]) - _joined(modes["padded"])).max()
-        scale = max(1.0, float(np.abs(_joined(reference)).max()))
+        drift = np.abs(joined(modes["alone"]) - joined(modes["padded"])).max()
+        scale = max(1.0, float(np.abs(joined(reference)).max()))
         metrics["padded"]["batch_drift"] = float(drift) / scale
         # integer TFLite files run other lengths through other signatures: a last-bit difference
         # flips roundings there, which the modes' own gates judge
@@ -151,11 +151,6 @@ def _having_rows(
     """The decisions of those examples of which anything is judged."""
     there = set(owner.tolist())
     return [d for i, d in zip(kept, decisions or (), strict=False) if i in there]
-
-
-def _joined(outputs: Outputs) -> npt.NDArray[np.float32]:
-    """All outputs side by side, float32 [m, d]."""
-    return np.concatenate([outputs[name] for name in sorted(outputs)], axis=1)
 
 
 def _gate(mode: str, bound: Threshold, values: Mapping[str, float]) -> Gate:

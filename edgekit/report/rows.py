@@ -82,7 +82,10 @@ def notes(verdicts: Sequence[FileVerdict]) -> list[str]:
         lines += [f"{entry.path}: {text}" for text in entry.notes]
         for level, found in entry.cpu_levels.items():
             if not found.get("available"):
-                lines.append(f"{entry.path}: not checked on {level} (CPUID cannot fault here)")
+                lines.append(
+                    f"{entry.path}: not checked on {level} (CPUID cannot fault here; "
+                    "`edgekit validate --cpu` emulates it)"
+                )
             elif "top1" in found:
                 lines.append(
                     f"{entry.path}: on {level} kernels top-1 {found['top1']:.2%}, "

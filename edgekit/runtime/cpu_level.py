@@ -44,6 +44,9 @@ _HIDDEN: dict[str, tuple[tuple[tuple[int, int], int, tuple[int, ...]], ...]] = {
 #: from the strongest to the weakest; "native" changes nothing
 LEVELS = ("native", *_HIDDEN)
 
+#: those that qemu translates too (``edgekit.devices``); it knows no AVX-VNNI
+EMULATED = ("avx2", "sse4.1")
+
 #: the feature leaf looks at no subleaf: whatever is in ecx, the answer is one
 _FEATURES = 1
 _ARCH_SET_CPUID = 0x1012
@@ -85,8 +88,12 @@ def check_level(level: str) -> None:
     if level != "native" and not is_available():
         raise MachineError(
             f"CPU level '{level}' is not available: this machine cannot fault CPUID.",
-            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault); "
-            f"`edgekit validate DIR --cpu native,{level}` can emulate it.",
+            "run on Linux x86-64 on an Intel CPU (flag cpuid_fault)"
+            + (
+                f"; `edgekit validate DIR --cpu native,{level}` can emulate it."
+                if level in EMULATED
+                else "."
+            ),
         )
 
 

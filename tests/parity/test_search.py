@@ -47,6 +47,15 @@ def test_good_files_pass(exported_embedder: Path) -> None:
     json.dumps(search.to_json(), allow_nan=False)
 
 
+def test_a_bound_of_one_recipe_holds_for_its_files_alone(exported_embedder: Path) -> None:
+    bounds = {"w8c_a8.cosine_min": 1.5}
+    validation = edgekit.validate(exported_embedder)
+    files = search_folder(validation, seconds=5.0, thresholds=bounds).files
+    assert {f.file for f in files if "worst-case" in {x.rule for x in f.findings}} == {
+        "model.w8c_a8.onnx", "model.w8c_a8.tflite",
+    }  # fmt: skip
+
+
 def test_good_classifiers_pass_against_torch(exported_classifier: Path, classifier: Path) -> None:
     for name in ("model.w8c_a8.onnx", "model.fp32.tflite"):
         found = searched(exported_classifier / name, classifier)

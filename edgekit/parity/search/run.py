@@ -37,7 +37,7 @@ from edgekit.parity.search.runner import FileRunner
 from edgekit.parity.search.source import Sources
 from edgekit.parity.search.trial import Clock, Remembered, Trial, Tried
 from edgekit.parity.thresholds import thresholds_for
-from edgekit.parity.validate import FileVerdict, Validation
+from edgekit.parity.validate import FileVerdict, Validation, fitting
 from edgekit.parity.worker import WorkerDied
 from edgekit.progress import Progress
 from edgekit.runtime.tokenizer import TextTokenizer
@@ -69,7 +69,7 @@ def search_folder(
       base: of the checkpoint, where it is an adapter.
       level: CPU level to run files on.
       seconds: CPU time for each file, the source's share included.
-      thresholds: the user's bounds by metric.
+      thresholds: the user's bounds, as ``edgekit.validate`` takes them.
       progress: where each file is told.
     Raises:
       UsageError: nothing can stand for the source.
@@ -96,7 +96,14 @@ def search_folder(
             space = make_space(golden, manifest.contract, tokenizer, _rows(verdict.entry))
             found.append(
                 _search_file(
-                    folder, verdict, golden, space, source, level, seconds, thresholds or {}
+                    folder,
+                    verdict,
+                    golden,
+                    space,
+                    source,
+                    level,
+                    seconds,
+                    fitting(thresholds, manifest, verdict.entry, verdict.entry.full_recipe().kind),
                 )
             )
     progress.done()
@@ -111,15 +118,11 @@ def _search_file(
     source: tuple[Remembered, str],
     level: str,
     seconds: float,
-    thresholds: Mapping[str, float],
+    bounds: Mapping[str, float],
 ) -> Found:
     entry, (answers, target) = verdict.entry, source
     contract, kind = space.contract, entry.full_recipe().kind
-    known = {t.metric for t in thresholds_for(contract.task, kind)}
-    bounds = thresholds_for(
-        contract.task, kind, {n: v for n, v in thresholds.items() if n in known}
-    )
-    yard = yardstick_of(bounds, dict(golden.outputs))
+    yard = yardstick_of(thresholds_for(contract.task, kind, bounds), dict(golden.outputs))
     beside = source_buckets(target, contract)
     plan = make_plan(entry, beside, space.frame, space.vocabulary, seconds)
     notes: list[str] = []
@@ -172,8 +175,8 @@ def _texts(trial: Trial, space: Space, plan: Plan, target: str, notes: list[str]
         widths = [space.frame.longest]
     edges = [p for p in first if p.length in space.edges]
     for width in widths:
-        fitting = [p for p in edges if p.length < width]
-        trial.run(fitting, width=width, share=PADDED_UNTIL)
+        shorter = [p for p in edges if p.length < width]
+        trial.run(shorter, width=width, share=PADDED_UNTIL)
 
 
 def _vocabulary(
