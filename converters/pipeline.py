@@ -48,7 +48,8 @@ LEAST_SHARE = 0.01
 
 _PACKAGES = (
     "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
-    "litert-converter", "ai-edge-litert", "tokenizers", "numpy",
+    "litert-converter", "ai-edge-litert", "tokenizers", "tensorflow", "keras", "tf_keras",
+    "tensorflow-model-optimization", "tf2onnx", "pillow", "numpy",
 )  # fmt: skip
 
 
@@ -110,17 +111,23 @@ def run_pipeline(
       mixer: finds the grids of the recipes that are mixes.
     """
     contract = checkpoint.contract
-    (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
-    tokenizer = TextTokenizer.from_folder(folder, contract)
+    carried = [GOLDEN_NAME]
+    tokenizer = None
+    if contract.input_kind == "text":
+        carried.append(TOKENIZER_NAME)
+        (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
+        tokenizer = TextTokenizer.from_folder(folder, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     progress.stage("reference outputs")
-    check_padding(checkpoint, rows)
+    if contract.input_kind == "text":
+        check_padding(checkpoint, rows)
     reference = checkpoint.reference(rows)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     golden = make_golden(examples, rows, reference, contract, sketches)
-    golden.save(folder / GOLDEN_NAME)
+    golden.save(folder / GOLDEN_NAME, contract)
     stats: dict[str, InputStats] = {}
-    if any(r.int8_activations for target in targets for r in recipes[target.name]):
+    integer = any(r.int8_activations for target in targets for r in recipes[target.name])
+    if integer and checkpoint.can_calibrate:
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
     text = calibration or CalibrationText.builtin()
@@ -157,13 +164,13 @@ def run_pipeline(
                     problems = (*verdict.problems, *([missed] if missed else []))
                     verdicts.append(replace(verdict, entry=entry, problems=problems))
     if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
-        golden.save(folder / GOLDEN_NAME)
+        golden.save(folder / GOLDEN_NAME, contract)
     progress.done()
     manifest = Manifest(
         contract=contract,
         source=checkpoint.source,
         made_by=made_by(),
-        golden={name: sha256_file(folder / name) for name in (GOLDEN_NAME, TOKENIZER_NAME)},
+        golden={name: sha256_file(folder / name) for name in carried},
         files=tuple(verdict.entry for verdict in verdicts),
         dropped=tuple(sorted(dropped)),
     )
@@ -223,7 +230,7 @@ def quantized(
     factors = column_factors(plan, checkpoint.parameters, stats, matrices)
     from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
 
-    if not needs_calibration(plan, matrices):
+    if not checkpoint.can_calibrate or not needs_calibration(plan, matrices):
         return Quantized(apply_plan(plan, checkpoint.parameters, factors))
     progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
     symmetric = target.symmetric_activations if recipe.int8_activations else None
@@ -337,7 +344,7 @@ def _verify(
                 problems += [f"on {level}: {text}" for text in levels[level]["failures"]]
     latency: dict[str, Any] = {}
     if not parity.crash:
-        rows = real_rows(golden.rows, LATENCY_LENGTHS)
+        rows = real_rows(golden.rows, LATENCY_LENGTHS, checkpoint.contract)
         result = bench_file(
             file.path, checkpoint.contract, rows, processes=1, rounds=15, weight_cache=False
         )

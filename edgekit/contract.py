@@ -22,7 +22,7 @@ _TEXTS: dict[str, tuple[str, ...]] = {
     "truncation_side": ("right", "left"),
     "input_kind": get_args(InputKind),
     "pooling": (),
-    "problem_type": ("", "single_label", "multi_label", "regression"),
+    "problem_type": ("", "single_label", "multi_label", "regression", "probabilities"),
 }
 
 
@@ -49,15 +49,18 @@ class Contract:
       task: a name of ``edgekit.tasks``.
       architecture: the checkpoint's ``model_type``.
       inputs, outputs: in the order of the graph.
-      max_length: tokens, special ones included; longer text is cut there, in the reference too.
+      max_length: tokens, special ones included; longer text is cut there, in the reference too. 0
+        where the input is no text.
       pad_id: token id that fills up a batch or a bucket.
       padding_side, truncation_side: "right" or "left".
-      input_kind: "text" for tokenized text.
+      input_kind: "text" for tokenized text, "image" for pictures that are prepared as the contract
+        says, "arrays" for inputs that are taken as they are.
       pooling: how token vectors become one ("mean", "cls", "max", "mean_sqrt_len", "lasttoken"
         and lists of them joined by "+"), in the graph; empty where the task has none.
       normalize: vectors are scaled to length 1, in the graph.
       labels: by output index; empty where the task has none.
-      problem_type: "single_label", "multi_label", "regression", or empty.
+      problem_type: "single_label", "multi_label", "regression", "probabilities" (single label, the
+        graph ends in a softmax), or empty.
       buckets: lengths that a TFLite file has signatures for, ascending.
       special_ids: ids that stand for no text (padding, separators, mask), ascending.
       mask_id: id of the token to be guessed (masked language models), or None.
@@ -67,8 +70,8 @@ class Contract:
     architecture: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    max_length: int
-    pad_id: int
+    max_length: int = 0
+    pad_id: int = 0
     padding_side: str = "right"
     truncation_side: str = "right"
     input_kind: InputKind = "text"
@@ -127,7 +130,8 @@ def _checked(values: dict[str, Any]) -> Contract:
         if not values[key]:
             raise ValueError(f"{key} is empty")
     # three tokens: one of text between the two that every encoder adds
-    values["max_length"] = plain.integer(values["max_length"], "max_length", 3, _MOST_TOKENS)
+    least, most = (3, _MOST_TOKENS) if values.get("input_kind", "text") == "text" else (0, 0)
+    values["max_length"] = plain.integer(values["max_length"], "max_length", least, most)
     values["pad_id"] = plain.integer(values["pad_id"], "pad_id", 0, 2**31 - 1)
     plain.flag(values.get("normalize", False), "normalize")
     values["labels"] = tuple(plain.texts(values.get("labels", ()), "labels"))

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.runtime.session import Inputs, Outputs
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
+from edgekit.runtime.session import Inputs, Outputs, Session
 from edgekit.tasks import get_task
 from edgekit.tasks.base import judged_rows
 
@@ -28,7 +28,7 @@ class Checkpoint:
       name: as the user gave it, without folders.
       contract: task, inputs, outputs, tokenization, lengths.
       source: kind, sha256 by file, stored dtype: goes into the manifest.
-      tokenizer_json: the tokenizer as tokenizers reads it.
+      tokenizer_json: the tokenizer as tokenizers reads it; empty where the input is no text.
       parameters: name -> float32 array; tied ones once, under their first name.
       module: torch module ``forward(**inputs) -> output``, in float32, evaluation mode; None for
         sources without one.
@@ -44,16 +44,25 @@ class Checkpoint:
     model: Any
     folder: Path
 
-    def reference(self, rows: Sequence[Ids]) -> dict[str, Floats]:
+    @property
+    def can_calibrate(self) -> bool:
+        """Whether methods that look at text can run: there is a torch module that reads some."""
+        return self.module is not None and self.contract.input_kind == "text"
+
+    def session(self) -> Session:
+        """The source behind the runtimes' seam."""
+        return ModuleSession(self)
+
+    def reference(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The source's outputs, one example at a time: float32, eager attention, no padding.
 
         Args:
-          rows: int64 [length] arrays by input name.
+          rows: unpadded inputs.
         Returns:
           float32 [m, d] by output name, judged rows (``edgekit.tasks.base``).
         """
         task = get_task(self.contract.task)
-        session = ModuleSession(self)
+        session = self.session()
         found = []
         for row in rows:
             outputs = session.run({name: ids[None] for name, ids in row.items()})

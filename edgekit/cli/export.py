@@ -81,7 +81,7 @@ def command(
     """
     from edgekit.converters.api import export
     from edgekit.progress import Progress
-    from edgekit.report.rows import notes, result_rows, source_name, source_notes
+    from edgekit.report.rows import contract_facts, notes, result_table, source_name, source_notes
     from edgekit.report.terminal import print_results
     from edgekit.support import TARGETS
 
@@ -112,8 +112,8 @@ def command(
         contract = result.manifest.contract
         click.echo(
             f"{source_name(result.manifest.source)}: {contract.task}, {contract.architecture}, "
-            f"at most {contract.max_length} tokens -> {out}"
+            f"{contract_facts(contract)} -> {out}"
         )
         told = [*source_notes(result.manifest.source), *notes(result.verdicts)]
-        print_results(result_rows(result.verdicts), told)
+        print_results(*result_table(result.verdicts, contract), told)
     return 0 if result.passed else 1

@@ -166,7 +166,7 @@ def _print(result: Validation) -> None:
 def _print_thresholds(verdict: FileVerdict) -> None:
     """The bounds that the first file was held to; --json has all of them."""
     if verdict.parity is not None:
-        shown = [g for g in verdict.parity.gates if g.mode in ("alone", "padded")]
+        shown = [g for g in verdict.parity.gates if g.mode in ("alone", "padded", "batched")]
         click.echo(f"  {verdict.entry.path}: " + "; ".join(str(g) for g in shown))
 
 

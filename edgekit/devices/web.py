@@ -15,13 +15,13 @@ import numpy.typing as npt
 from edgekit.devices import pins, places
 from edgekit.devices.browser import PageFailed, run_page
 from edgekit.parity.worker import WorkerDied, last_words
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 _HERE = Path(__file__).parent
 Rows = tuple[dict[str, npt.NDArray[np.float32]], ...]
 
 
-def execute(path: Path, batches: Sequence[Ids], scratch: Path, timeout: float) -> tuple[Rows, str]:
+def execute(path: Path, batches: Sequence[Row], scratch: Path, timeout: float) -> tuple[Rows, str]:
     """Run a file on the web's runtime for its kind.
 
     Args:

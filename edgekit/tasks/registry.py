@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.errors import UnsupportedError
+from edgekit.tasks.arrays import ArrayClassification, ArrayOutputs
 from edgekit.tasks.base import Task
 from edgekit.tasks.feature_extraction import FeatureExtraction
 from edgekit.tasks.fill_mask import FillMask
@@ -14,6 +15,8 @@ from edgekit.tasks.token_classification import TokenClassification
 _TASKS: dict[str, Task] = {
     t.name: t
     for t in (
+        ArrayClassification(),
+        ArrayOutputs(),
         FeatureExtraction(),
         FillMask(),
         QuestionAnswering(),

@@ -13,7 +13,7 @@ from edgekit.devices.check import check_families
 from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
 from edgekit.manifest import sha256_file
-from edgekit.parity.golden import Golden
+from edgekit.parity.golden import read_golden
 from edgekit.runtime.cpu_level import is_available
 
 INNER, OUTER = 64, 32
@@ -96,7 +96,7 @@ def make_saturating(folder: Path, safe: bool) -> Path:
 
     The golden outputs become those of the float product, and only that file stays listed.
     """
-    golden = Golden.load(folder / "golden.npz")
+    golden = read_golden(folder)
     words = 1 + max(int(row["input_ids"].max()) for row in golden.rows)
     name = "model.w8c_a8.onnx"
     write_product(folder / name, safe, words)
