@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Checkpoint:
       module: torch module ``forward(**inputs) -> output``, in float32, evaluation mode; None for
         sources without one.
       model: the transformers model inside ``module``, or None.
+      folder: where it was read from.
+      graphs: target -> ``FloatGraph``, where the source's own framework converted it already.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Checkpoint:
     module: Any
     model: Any
     folder: Path
+    graphs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def can_calibrate(self) -> bool:

@@ -49,8 +49,13 @@ def _has_bias(product: Any) -> bool:
     return len(product.inputs) > 2 and int(product.inputs[2]) >= 0
 
 
-def clean(buffers: Flatbuffer, outputs: Sequence[str]) -> None:
-    """Give outputs their names, drop inner ones (they hold whole Python module paths)."""
+def clean(buffers: Flatbuffer, outputs: Sequence[str] = ()) -> None:
+    """Give outputs their names, drop inner ones (they hold whole Python module paths).
+
+    Args:
+      buffers: the model.
+      outputs: names of litert-torch's numbered outputs; empty where they have their names already.
+    """
     model = buffers.model
     model.description = b"edgekit"
     for graph in model.subgraphs:
@@ -60,8 +65,9 @@ def clean(buffers: Flatbuffer, outputs: Sequence[str]) -> None:
     for signature in model.signatureDefs:
         graph = model.subgraphs[signature.subgraphIndex]
         for entry in signature.outputs:  # "output_0", "output_1", ... in any order
-            number = int(entry.name.decode().rpartition("_")[2])
-            entry.name = outputs[number].encode()
+            if outputs:
+                number = int(entry.name.decode().rpartition("_")[2])
+                entry.name = outputs[number].encode()
         # the runtime lists inputs by tensor name in places
         for entry in (*signature.inputs, *signature.outputs):
             graph.tensors[entry.tensorIndex].name = entry.name

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--reference", metavar="MODEL", help="Compare with this checkpoint (needs torch).")
 @options.base
 @options.cases
+@options.custom_objects
 @click.option(
     "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
     help="A bound of your own: cosine_mean=0.998, or w8c_a8.cosine_mean=0.998 for one recipe.",
@@ -49,6 +50,7 @@ def command(
     reference: str | None,
     base: str | None,
     cases: str | None,
+    custom_objects: str | None,
     thresholds: tuple[str, ...],
     config: str | None,
     level: str,
@@ -86,6 +88,7 @@ def command(
 
         unfit = {
             "--reference": reference, "--base": base, "--cases": cases, "--junit": junit,
+            "--custom-objects": custom_objects,
             "--html": html, "--keep": keep, "--search": search or None,
         }  # fmt: skip
         return run_families(target, level, family_cases, bounds, markdown, as_json, quiet, unfit)
@@ -113,6 +116,7 @@ def command(
         reference=reference,
         base=base,
         cases=cases,
+        custom_objects=custom_objects,
         thresholds=bounds,
         level=level,
         progress=told,

@@ -13,6 +13,7 @@ from edgekit.devices.check import check_families
 from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
 from edgekit.manifest import sha256_file
+from edgekit.manifest import Manifest
 from edgekit.parity.golden import read_golden
 from edgekit.runtime.cpu_level import is_available
 
@@ -105,7 +106,9 @@ def make_saturating(folder: Path, safe: bool) -> Path:
         table(words)[row["input_ids"]].mean(axis=0) @ (weights * scale) for row in golden.rows
     ]
     outputs = {"sentence_embedding": np.array(outputs, np.float32)}
-    dataclasses.replace(golden, outputs=outputs).save(folder / "golden.npz")
+    dataclasses.replace(golden, outputs=outputs).save(
+        folder / "golden.npz", Manifest.read(folder).contract
+    )
     path = folder / "edgekit.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     (entry,) = (e for e in manifest["files"] if e["path"] == name)

@@ -179,8 +179,8 @@ def load(path: Path, content: bytes) -> Golden | None:
     except ArtifactError as error:
         assert error.message.isprintable()  # noqa: PT017
         return None
-    assert len(found.lengths) == len(found.rows) == len(found.examples)
-    assert all(len(row["input_ids"]) == n for row, n in zip(found.rows, found.lengths, strict=True))
+    assert len(found.rows) == len(found.examples)
+    assert all({len(ids) for ids in row.values()} == {len(row["input_ids"])} for row in found.rows)
     return found
 
 
