@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edgekit.converters.sources.layout import Layout, find_layout
 from edgekit.converters.sources.merge import load_options, merge_adapter
 from edgekit.converters.sources.quantized import refuse_quantized
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read_head
+from edgekit.converters.sources.tf_module import load_tf_model, tf_notes
 from edgekit.converters.sources.tokenizer_files import (
     check_tokenizer_files,
     pad_token_notes,
@@ -23,7 +24,7 @@ from edgekit.converters.sources.tokenizer_files import (
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
-from edgekit.errors import CheckpointError, UnsupportedError, first_line
+from edgekit.errors import CheckpointError, EdgekitError, UnsupportedError, first_line
 from edgekit.tasks import get_task, task_names
 
 #: model types that are tested; others are refused until they are (docs/decisions/0006-scope.md)
@@ -74,10 +75,11 @@ def load_checkpoint(
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
-    digests, dtypes = check_weights(find_weights(layout.model))
+    weights = find_weights(layout.model)
+    digests, dtypes = check_weights(weights)
     tokenizer, notes = _load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
-    module, model = _load_module(layout.model, task, pooling, layout.adapter)
+    module, model, more = _load_module(layout.model, weights, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
     contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
@@ -89,7 +91,7 @@ def load_checkpoint(
             "sha256": layout.digests(digests),
             "stored_as": sorted(dtypes),
             "reference": "float32, eager attention, CPU",
-            **layout.manifest_entries(notes),
+            **layout.manifest_entries([*notes, *more]),
         },
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
@@ -176,9 +178,13 @@ def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[s
 
 
 def _load_module(
-    folder: Path, task: str, head: EmbeddingHead, adapter: Adapter | None = None
-) -> tuple[Any, Any]:
-    """The task's wrapper and the transformers model in it, float32, evaluation mode."""
+    folder: Path,
+    weights: Sequence[Path],
+    task: str,
+    head: EmbeddingHead,
+    adapter: Adapter | None = None,
+) -> tuple[Any, Any, list[str]]:
+    """The task's wrapper, the transformers model in it, float32, evaluation mode; and notes."""
     with quiet_libraries():
         import torch
         import transformers
@@ -189,16 +195,22 @@ def _load_module(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = load_options(adapter) if adapter else {}
+    auto_class = getattr(transformers, _TASKS[task][1])
     try:
-        model, info = getattr(transformers, _TASKS[task][1]).from_pretrained(
-            str(folder),
-            dtype=torch.float32,
-            attn_implementation="eager",
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
+        if weights[0].suffix == ".h5":
+            model, info = load_tf_model(auto_class, folder, weights, options)
+        else:
+            model, info = auto_class.from_pretrained(
+                str(folder),
+                dtype=torch.float32,
+                attn_implementation="eager",
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except EdgekitError:
+        raise
     except Exception as error:
         raise CheckpointError(
             f"the weights of '{folder}' do not fit its config ({first_line(error)}).",
@@ -210,8 +222,10 @@ def _load_module(
     model.eval()
     model.requires_grad_(False)
     if task == "sentence-embedding":
-        return heads.SentenceEmbeddingModule(model, head.pooling, head.normalize).eval(), model
-    return heads.OutputsModule(model, get_task(task).outputs).eval(), model
+        module = heads.SentenceEmbeddingModule(model, head.pooling, head.normalize)
+    else:
+        module = heads.OutputsModule(model, get_task(task).outputs)
+    return module.eval(), model, tf_notes(folder, weights, info)
 
 
 def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:
