@@ -12,8 +12,7 @@ import pytest
 from edgekit.devices.check import check_families
 from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
-from edgekit.manifest import sha256_file
-from edgekit.manifest import Manifest
+from edgekit.manifest import Manifest, sha256_file
 from edgekit.parity.golden import read_golden
 from edgekit.runtime.cpu_level import is_available
 
