@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
+from edgekit.converters.kept_structure import kept_structure, structures_of
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
@@ -35,6 +36,7 @@ from edgekit.progress import Progress
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.report.markdown import folder_report
+from edgekit.report.rows import megabytes
 from edgekit.runtime.cpu_level import is_available
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example, get_task
@@ -46,10 +48,14 @@ LATENCY_LENGTHS = (32, 128)
 #: share of the weights that are multiplied in float32 from which on it is said
 LEAST_SHARE = 0.01
 
-_PACKAGES = (
-    "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
-    "litert-converter", "ai-edge-litert", "tokenizers", "tensorflow", "keras", "tf_keras",
-    "tensorflow-model-optimization", "tf2onnx", "pillow", "numpy",
+_PACKAGES = ("onnx-ir", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
+_TORCH = (
+    "torch", "transformers", "onnxscript", "litert-torch", "litert-converter", "tokenizers",
+)  # fmt: skip
+#: a Keras file may have gone through torch
+_TENSORFLOW = (
+    "tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "tf2onnx", "torch",
+    "onnxscript", "litert-torch", "litert-converter",
 )  # fmt: skip
 
 
@@ -125,6 +131,7 @@ def run_pipeline(
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     golden = make_golden(examples, rows, reference, contract, sketches)
     golden.save(folder / GOLDEN_NAME, contract)
+    structures = structures_of(checkpoint.parameters)
     stats: dict[str, InputStats] = {}
     integer = any(r.int8_activations for target in targets for r in recipes[target.name])
     if integer and checkpoint.can_calibrate:
@@ -153,10 +160,13 @@ def run_pipeline(
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
                     notes = _calibration_notes(made.calibration, text, examples)
+                    kept = kept_structure(file, checkpoint.parameters, structures)
+                    notes += _structure_notes(kept)
                     entry = replace(
                         verdict.entry,
                         calibration=made.calibration,
                         notes=[*verdict.entry.notes, *notes, *_budget_notes(budget)],
+                        structure=kept,
                         mix={name: str(grid) for name, grid in recipe.mix.items()},
                         budget=budget,
                     )
@@ -169,7 +179,7 @@ def run_pipeline(
     manifest = Manifest(
         contract=contract,
         source=checkpoint.source,
-        made_by=made_by(),
+        made_by=made_by(checkpoint.source["kind"]),
         golden={name: sha256_file(folder / name) for name in carried},
         files=tuple(verdict.entry for verdict in verdicts),
         dropped=tuple(sorted(dropped)),
@@ -228,9 +238,11 @@ def quantized(
     plan = make_plan(recipe, roles, shapes, target.name)
     matrices = {name for name, role in roles.items() if role == "matrix"}
     factors = column_factors(plan, checkpoint.parameters, stats, matrices)
-    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
+    if not checkpoint.can_calibrate:
+        return Quantized(apply_plan(plan, checkpoint.parameters, factors))
+    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration  # torch
 
-    if not checkpoint.can_calibrate or not needs_calibration(plan, matrices):
+    if not needs_calibration(plan, matrices):
         return Quantized(apply_plan(plan, checkpoint.parameters, factors))
     progress.stage(f"calibrate {target.name} {recipe} on {len(text.texts)} texts")
     symmetric = target.symmetric_activations if recipe.int8_activations else None
@@ -307,6 +319,16 @@ def _budget_notes(budget: Mapping[str, Any]) -> list[str]:
     if not budget:
         return []
     return [*([budget["found"]] if budget["kept"] else []), *budget["summary"]]
+
+
+def _structure_notes(kept: Mapping[str, Any]) -> list[str]:
+    if not kept:
+        return []
+    raw, small = kept["bytes"], kept["compressed_bytes"]
+    return [
+        f"of its source's structure: {kept['summary']}",
+        f"{megabytes(raw)} raw, {megabytes(small)} compressed (zlib 9)",
+    ]
 
 
 def _with_proofs(
@@ -436,10 +458,10 @@ def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
     return notes
 
 
-def made_by() -> dict[str, str]:
-    """Versions of everything that shapes the files."""
+def made_by(kind: str = "transformers") -> dict[str, str]:
+    """Versions of everything that shapes the files of a kind of source."""
     versions = {"edgekit": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *(_TORCH if kind == "transformers" else _TENSORFLOW)):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

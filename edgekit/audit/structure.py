@@ -97,9 +97,9 @@ def find_structure(values: Floats, input_axis: int = 1) -> SourceStructure | Non
     if values.ndim < 2 or not values.size:
         return None
     zeros = int(values.size - np.count_nonzero(values))
-    found = SourceStructure(
-        values.size, zeros, has_two_four(values, input_axis), _few_values(values)
-    )
+    # an axis of one or two is filled up with zeros, which nobody pruned
+    pattern = zeros * 4 >= values.size and has_two_four(values, input_axis)
+    found = SourceStructure(values.size, zeros, pattern, _few_values(values))
     return found if found.sparse or found.clustered else None
 
 

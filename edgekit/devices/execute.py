@@ -51,7 +51,7 @@ def execute(
     Args:
       family, way: what and how, see ``places.way_of``.
       path: the file.
-      batches: int64 [1, length] arrays by input name, an example each.
+      batches: [1, ...] arrays by input name, an example each.
       timeout: seconds.
     Raises:
       NotHere: the emulated machine does not run the runtime, or does not show that CPU.

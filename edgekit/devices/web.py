@@ -26,7 +26,7 @@ def execute(path: Path, batches: Sequence[Row], scratch: Path, timeout: float) -
 
     Args:
       path: .onnx or .tflite.
-      batches: int64 [1, length] arrays by input name.
+      batches: [1, ...] arrays by input name, an example each.
       scratch: an empty folder.
       timeout: seconds.
     Returns:
@@ -35,7 +35,10 @@ def execute(path: Path, batches: Sequence[Row], scratch: Path, timeout: float) -
       WorkerDied: the runtime refused the file, or did not finish.
       MachineError: no browser.
     """
-    rows = [{name: value[0].tolist() for name, value in row.items()} for row in batches]
+    rows = [
+        {n: {"shape": list(v.shape), "data": v.ravel().tolist()} for n, v in row.items()}
+        for row in batches
+    ]
     (scratch / "inputs.json").write_text(json.dumps(rows), encoding="utf-8")
     modules = places.part("wasm") / "node_modules"
     if path.suffix == ".onnx":
