@@ -84,9 +84,7 @@ def settle_norms(model: Any, folder: Path, processor: dict[str, Any]) -> None:
         model(pixel_values=rows)
         model.eval()
         logits = model(pixel_values=rows).logits
-        head = next(
-            m for m in reversed(list(model.modules())) if isinstance(m, torch.nn.Linear)
-        )
+        head = next(m for m in reversed(list(model.modules())) if isinstance(m, torch.nn.Linear))
         # logits around zero that follow the picture, as a trained head's do
         head.weight *= 0.75 / logits.std(dim=0).mean()
         head.bias.copy_(head.bias - model(pixel_values=rows).logits.mean(dim=0))
