@@ -30,6 +30,7 @@ from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.model import Model
+from edgekit.runtime.rows import require_text
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.staging import staged_folder
 from edgekit.support import TARGETS, check_supported
@@ -38,6 +39,7 @@ from edgekit.sweep.result import Sweep
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
 from edgekit.tasks.cases import read_cases, read_text
+from edgekit.tasks.examples import read_examples
 
 __all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
 
@@ -137,7 +139,9 @@ def export(
             f"{given} is for a SavedModel or a Keras file, and '{model}' is neither.",
             "leave it out.",
         )
-    examples = None if cases is None else read_cases(Path(cases))
+    # texts are read before anything heavy is loaded; what pictures become, a contract says
+    pictures = cases is not None and Path(cases).is_dir()
+    examples = None if cases is None or pictures else read_cases(Path(cases))
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
@@ -149,8 +153,15 @@ def export(
         require_packages(names)
         asked = max_length if max_length is not None else (max(lengths) if lengths else None)
         checkpoint = load_source(str(model), task, asked, under)
-        if "tflite" in names:
+        if checkpoint.contract.input_kind != "text":
+            _refuse_text_options(
+                checkpoint.contract,
+                {"--buckets": buckets, "--calibration": calibration, "a budget": budget},
+            )
+        elif "tflite" in names:
             checkpoint = fit_tflite(checkpoint, asked, lengths)
+        if examples is None and cases is not None:
+            examples = read_examples(Path(cases), checkpoint.contract)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]
@@ -264,7 +275,9 @@ def reference_golden(
         return golden_of(Path(model).expanduser(), contract, examples, options)
     checkpoint = load_source(model, contract.task, contract.max_length, base)
     # the checkpoint's own, with the folder's lengths
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    tokenizer = None
+    if contract.input_kind == "text":
+        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree
@@ -333,7 +346,9 @@ def open_source(
     if contract is not None:
         task, max_length = contract.task, contract.max_length
     checkpoint = load_source(str(model), task, max_length, base)
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
+    tokenizer = None
+    if checkpoint.contract.input_kind == "text":
+        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
     return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
 
 
@@ -376,6 +391,13 @@ def _export_foreign(
             source, targets, recipes, options, given, staging, progress
         )
     return ExportResult(out, manifest, verdicts)
+
+
+def _refuse_text_options(contract: Contract, options: Mapping[str, object]) -> None:
+    """Options that mean nothing to a model that reads no text."""
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        require_text(contract, given)
 
 
 def _parse_recipes(recipes: Sequence[str], target: str) -> list[Recipe]:

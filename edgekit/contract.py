@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from edgekit import plain
 from edgekit.errors import ArtifactError, first_line
+from edgekit.preprocessing import Preprocessing
 
 InputKind = Literal["text", "image", "arrays"]
 
@@ -64,6 +65,7 @@ class Contract:
       buckets: lengths that a TFLite file has signatures for, ascending.
       special_ids: ids that stand for no text (padding, separators, mask), ascending.
       mask_id: id of the token to be guessed (masked language models), or None.
+      preprocessing: how a picture becomes the input, for ``input_kind="image"``, or None.
     """
 
     task: str
@@ -82,6 +84,7 @@ class Contract:
     buckets: tuple[int, ...] = ()
     special_ids: tuple[int, ...] = ()
     mask_id: int | None = None
+    preprocessing: Preprocessing | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -95,7 +98,12 @@ class Contract:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest."""
-        return asdict(self)
+        data = asdict(replace(self, preprocessing=None))
+        if self.preprocessing is None:
+            del data["preprocessing"]
+        else:
+            data["preprocessing"] = self.preprocessing.to_json()
+        return data
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Contract:
@@ -148,7 +156,21 @@ def _checked(values: dict[str, Any]) -> Contract:
     )
     if values.get("mask_id") is not None:
         plain.integer(values["mask_id"], "mask_id", 0, 2**31 - 1)
+    _check_preprocessing(values)
     return Contract(**values)
+
+
+def _check_preprocessing(values: dict[str, Any]) -> None:
+    """A picture becomes exactly what the one input of the graph is."""
+    given = values.get("preprocessing")
+    if values.get("input_kind", "text") != "image":
+        if given is not None:
+            raise ValueError("preprocessing is for pictures alone")
+        return
+    values["preprocessing"] = found = Preprocessing.from_json(given)
+    expected = [("float32", ("batch", *found.shape))]
+    if [(spec.dtype, spec.shape) for spec in values["inputs"]] != expected:
+        raise ValueError(f"preprocessing gives float32 {found.shape}, inputs are of another shape")
 
 
 def _spec(data: Any, where: str) -> TensorSpec:

@@ -35,6 +35,8 @@ class Checkpoint:
       model: the transformers model inside ``module``, or None.
       folder: where it was read from.
       graphs: target -> ``FloatGraph``, where the source's own framework converted it already.
+      original: the module as it was given, where ``module`` is a changed copy for export (folded
+        norms); the reference comes from it. None where they are the same.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Checkpoint:
     model: Any
     folder: Path
     graphs: Mapping[str, Any] = field(default_factory=dict)
+    original: Any = None
 
     @property
     def can_calibrate(self) -> bool:
@@ -109,6 +112,8 @@ class ModuleSession:
     def __init__(self, checkpoint: Checkpoint, repaired: bool = False) -> None:
         self._checkpoint = checkpoint
         self._use = checkpoint.for_export if repaired else checkpoint.using_attention
+        given = checkpoint.module if repaired else checkpoint.original
+        self._module = checkpoint.module if given is None else given
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
         """See ``Session.run``."""
@@ -116,7 +121,7 @@ class ModuleSession:
 
         checkpoint = self._checkpoint
         with self._use("eager"), torch.inference_mode():
-            values = checkpoint.module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
+            values = self._module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
         values = values if isinstance(values, tuple) else (values,)
         return {
             name: value.numpy().astype(np.float32)

@@ -33,6 +33,9 @@ ARCHITECTURES = (
     "mobilebert", "deberta-v2", "modernbert", "ernie", "squeezebert", "convbert", "funnel",
 )  # fmt: skip
 
+#: model types that look at pictures (``image_folder``)
+IMAGE_ARCHITECTURES = ("resnet", "mobilenet_v2", "vit")
+
 #: task -> ending of an entry in config.json's ``architectures``, and transformers' class for it.
 #: A bare encoder is taken for sentence embedding; its token vectors are asked for by name.
 _TASKS = {
@@ -42,9 +45,13 @@ _TASKS = {
     "fill-mask": ("ForMaskedLM", "AutoModelForMaskedLM"),
     "sentence-embedding": ("Model", "AutoModel"),
     "feature-extraction": ("Model", "AutoModel"),
+    "image-classification": ("ForImageClassification", "AutoModelForImageClassification"),
 }
 #: tasks that a bare encoder serves: a checkpoint with another head has its encoder too
 _HEADLESS = ("sentence-embedding", "feature-extraction")
+
+
+IMAGE_TASK = "image-classification"
 
 
 def load_checkpoint(
@@ -69,17 +76,26 @@ def load_checkpoint(
     layout = find_layout(folder, base)
     config = layout.config(read_config(layout.model))
     architecture = _architecture(folder, config)
+    if architecture in IMAGE_ARCHITECTURES:
+        from edgekit.converters.sources.image_folder import load_image_checkpoint
+
+        return load_image_checkpoint(folder, layout, config, name, task, max_length)
     head = read_head(layout.head)
     task = task or _guess_task(folder, config, head)
     if task not in task_names():
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
+    if task not in _TASKS or task == IMAGE_TASK:
+        raise UnsupportedError(
+            f"'{folder}' is a text model ({architecture}), not one for {task}.",
+            "leave --task out.",
+        )
     weights = find_weights(layout.model)
     digests, dtypes = check_weights(weights)
     tokenizer, notes = _load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
-    module, model, more = _load_module(layout.model, weights, task, pooling, layout.adapter)
+    module, model, more = load_module(layout.model, weights, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
     contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
@@ -131,10 +147,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _architecture(folder: Path, config: dict[str, Any]) -> str:
     kind = str(config.get("model_type", "none"))
-    if kind not in ARCHITECTURES:
+    if kind not in (*ARCHITECTURES, *IMAGE_ARCHITECTURES):
         raise UnsupportedError(
             f"architecture '{kind}' of '{folder}' is not supported.",
-            f"supported: {', '.join(ARCHITECTURES)}.",
+            f"supported: {', '.join((*ARCHITECTURES, *IMAGE_ARCHITECTURES))}.",
         )
     return kind
 
@@ -177,7 +193,7 @@ def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[s
     return tokenizer, [*notes, *pad_token_notes(tokenizer, config)]
 
 
-def _load_module(
+def load_module(
     folder: Path,
     weights: Sequence[Path],
     task: str,
@@ -223,6 +239,8 @@ def _load_module(
     model.requires_grad_(False)
     if task == "sentence-embedding":
         module = heads.SentenceEmbeddingModule(model, head.pooling, head.normalize)
+    elif task == IMAGE_TASK:
+        module = heads.PicturesModule(model)
     else:
         module = heads.OutputsModule(model, get_task(task).outputs)
     return module.eval(), model, tf_notes(folder, weights, info)

@@ -56,6 +56,8 @@ def role_of(value: ir.Value) -> Role:
     shape = constant.shape.numpy()
     if kinds == {("Conv", 1)} and shape[1] == 1:
         return "vector"  # depthwise: a few taps for each channel
+    if shape[0] == 1 and {kind for kind, _ in kinds} == {"Add"}:
+        return "vector"  # a table of positions that every picture gets: one scale would serve all
     if len(shape) != 2:
         return "kernel"
     if kinds <= {("MatMul", 1), ("Gemm", 1)}:

@@ -101,9 +101,13 @@ def vector_parameters(model: Any) -> list[str]:
     LiteRT's converter folds a norm's weight and bias into the matrices behind it, also where
     other operators read the norm too, and pushes a bias through the next matrix. What comes out
     is no parameter of the source any more, and quantizes worse. A constant that is an *input*
-    while the model is converted cannot be folded.
+    while the model is converted cannot be folded. Biases of two-dimensional convolutions have no
+    norm behind them any more (``fold_norms``), and stay in their operator.
     """
-    return [name for name, parameter in model.named_parameters() if parameter.ndim == 1]
+    from torch.nn import Conv2d
+
+    kept = {f"{name}.bias" for name, part in model.named_modules() if isinstance(part, Conv2d)}
+    return [n for n, p in model.named_parameters() if p.ndim == 1 and n not in kept]
 
 
 def inputs_to_constants(

@@ -102,6 +102,8 @@ def role_of(buffers: Flatbuffer, buffer: int) -> Role:
         }
     if sum(1 for n in shape if n != 1) < 2:
         return "vector"
+    if shape[0] == 1 and {kind for kind, _ in kinds} == {"ADD"}:
+        return "vector"  # a table of positions that every picture gets: no kernel adds integers
     if kinds == {("DEPTHWISE_CONV_2D", 1)}:
         return "vector"  # a few taps for each channel
     if kinds <= {("FULLY_CONNECTED", 1)} and len(shape) == 2:

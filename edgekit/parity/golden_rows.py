@@ -1,4 +1,4 @@
-"""The examples of golden.npz, by kind of input: texts with their ids, or arrays as they are."""
+"""The examples of golden.npz, by kind of input: texts with their ids, pixels, or arrays."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
+from edgekit.preprocessing import Preprocessing
 from edgekit.runtime.rows import Row
 from edgekit.tasks import Example
+from edgekit.tasks.image_classification import PIXELS, example_pixels
 
 Arrays = dict[str, npt.NDArray[Any]]
 Packed = Mapping[str, npt.NDArray[Any]]
@@ -20,6 +22,10 @@ Unpacked = tuple[tuple[Example, ...], tuple[Row, ...]]
 def pack_rows(examples: Sequence[Example], rows: Sequence[Row], contract: Contract) -> Arrays:
     """Examples and their inputs as plain arrays, by the names that they have in golden.npz."""
     texts = {"texts": np.array([e.text for e in examples], np.str_)}
+    if contract.preprocessing is not None:
+        # bytes, not the floats that follow from them; no resizing when they are read again
+        pixels = [example_pixels(e, contract.preprocessing) for e in examples]
+        return texts | {"pixels": np.stack(pixels)}
     if contract.input_kind != "text":
         return texts | {
             f"input.{name}": np.stack([row[name] for row in rows]) for name in contract.input_names
@@ -39,7 +45,10 @@ def unpack_rows(data: Packed, contract: Contract) -> Unpacked:
       ValueError: arrays that contradict each other or the contract.
       KeyError: one is missing.
     """
-    found = _texts(data) if contract.input_kind == "text" else _arrays(data, contract)
+    if contract.preprocessing is not None:
+        found = _pictures(data, contract, contract.preprocessing)
+    else:
+        found = _texts(data) if contract.input_kind == "text" else _arrays(data, contract)
     examples, rows = found
     if not rows or len(examples) != len(rows):
         raise ValueError("it holds no cases")
@@ -67,6 +76,17 @@ def _texts(data: Packed) -> Unpacked:
         for t, p, has in zip(data["texts"], data["pairs"], data["has_pair"], strict=True)
     )
     return examples, rows
+
+
+def _pictures(data: Packed, contract: Contract, preprocessing: Preprocessing) -> Unpacked:
+    names, pixels = [str(text) for text in data["texts"]], data["pixels"]
+    shape = (len(names), *preprocessing.size, 3)
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}, uint8 {shape} expected")
+    [name] = contract.input_names
+    rows = tuple({name: preprocessing.to_floats(picture)} for picture in pixels)
+    pairs = zip(names, pixels, strict=True)
+    return tuple(Example(text, arrays={PIXELS: picture}) for text, picture in pairs), rows
 
 
 def _arrays(data: Packed, contract: Contract) -> Unpacked:

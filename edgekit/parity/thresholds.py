@@ -108,6 +108,7 @@ _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
     "sentence-embedding": _VECTORS,
     "feature-extraction": _VECTORS,
     "text-classification": _DECISIONS,
+    "image-classification": _DECISIONS,
     "token-classification": _DECISIONS,
     "question-answering": _DECISIONS,
     "fill-mask": _DECISIONS,

@@ -24,6 +24,7 @@ from edgekit.runtime.session import Session, open_session
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.base import Floats
+from edgekit.tasks.image_cases import Image, image_example
 from edgekit.tasks.token_classification import Aggregation, word_labels
 
 Text = str | tuple[str, str]
@@ -88,6 +89,27 @@ class Model:
         """
         self._expect("array-classification", "classify_arrays")
         outputs = self.outputs(self._array_rows(inputs, "classify_arrays"), batch_size)
+        return [self._task.read(o, None, self.contract) for o in outputs]
+
+    def classify_images(
+        self, images: Sequence[Image], batch_size: int = 16
+    ) -> list[dict[str, Any]]:
+        """One ``{"label", "score", "scores"}`` per picture.
+
+        Args:
+          images: paths of picture files, or pixels, uint8 [height, width, 3] in the order red,
+            green, blue; any size.
+          batch_size: pictures per call of the runtime.
+        Raises:
+          UsageError: the folder holds another task, or something else was given.
+          CasesError: a file is missing, no picture or truncated.
+          MissingExtraError: pillow is not installed.
+        """
+        self._expect("image-classification", "classify_images")
+        path = isinstance(images, str | os.PathLike)
+        _require(not path and not _is_picture(images), "a list of pictures", '["a.png"]')
+        examples = [image_example(image, f"picture {i}") for i, image in enumerate(images)]
+        outputs = self.outputs(self._task.prepare(examples, self.contract, None), batch_size)
         return [self._task.read(o, None, self.contract) for o in outputs]
 
     def _array_rows(self, inputs: Mapping[str, Any], method: str) -> list[Row]:
@@ -300,11 +322,17 @@ METHODS = {
     "array-outputs": "predict",
     "feature-extraction": "features",
     "fill-mask": "fill",
+    "image-classification": "classify_images",
     "question-answering": "answer",
     "sentence-embedding": "embed",
     "text-classification": "classify",
     "token-classification": "tokens",
 }
+
+
+def _is_picture(images: Any) -> bool:
+    """One picture's pixels in place of a list; a stack of pictures is a list."""
+    return isinstance(images, np.ndarray) and images.ndim < 4
 
 
 def _require(right: bool, expected: str, example: str) -> None:

@@ -7,6 +7,7 @@ from edgekit.tasks.arrays import ArrayClassification, ArrayOutputs
 from edgekit.tasks.base import Task
 from edgekit.tasks.feature_extraction import FeatureExtraction
 from edgekit.tasks.fill_mask import FillMask
+from edgekit.tasks.image_classification import ImageClassification
 from edgekit.tasks.question_answering import QuestionAnswering
 from edgekit.tasks.sentence_embedding import SentenceEmbedding
 from edgekit.tasks.text_classification import TextClassification
@@ -19,6 +20,7 @@ _TASKS: dict[str, Task] = {
         ArrayOutputs(),
         FeatureExtraction(),
         FillMask(),
+        ImageClassification(),
         QuestionAnswering(),
         SentenceEmbedding(),
         TextClassification(),
