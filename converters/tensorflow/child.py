@@ -45,9 +45,11 @@ def _serve() -> None:
             elif model is None:
                 raise InternalError("a job before the model was loaded")
             elif job["job"] == "run":
-                reply = {"ok": _run(model, Path(job["inputs"]), Path(job["outputs"]))}
+                _run(model, Path(job["inputs"]), Path(job["outputs"]))
+                reply = {"ok": None}
             else:
-                reply = {"ok": _convert(model, job)}
+                _convert(model, job)
+                reply = {"ok": None}
         except WrongRoute as turn:
             reply = {"wrong_route": str(turn)}
         except EdgekitError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -15,11 +16,11 @@ import numpy.typing as npt
 import torch
 
 from edgekit.converters.tensorflow import finish_tflite, keras_file
-from edgekit.converters.tensorflow.specs import Arrays, WrongRoute
+from edgekit.converters.tensorflow.specs import Arrays, WrongRoute, fixed_axes
 from edgekit.errors import first_line
 
 
-class _FixedArguments(torch.nn.Module):
+class _FixedArguments(torch.nn.Module):  # type: ignore[misc]
     """Keras's own module takes any arguments, which torch.export cannot follow."""
 
     def __init__(self, model: Any) -> None:
@@ -78,8 +79,8 @@ class TorchModel:
     def _sample(self, batch: int) -> dict[str, torch.Tensor]:
         """Rows that all differ: equal tensors would be merged into one input."""
         return {
-            t.name: (torch.arange(batch * int(np.prod(t.shape[1:]))) % 7 + number)  # type: ignore[arg-type]
-            .reshape(batch, *t.shape[1:])  # type: ignore[arg-type]
+            t.name: (torch.arange(batch * math.prod(fixed_axes(t))) % 7 + number)
+            .reshape(batch, *fixed_axes(t))
             .to(getattr(torch, t.dtype))
             for number, t in enumerate(self.inputs)
         }
