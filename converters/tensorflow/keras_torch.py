@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,8 +45,6 @@ class TorchModel:
 
     def __init__(self, path: Path, custom_objects: Path | None) -> None:
         self._model = keras_file.load_keras(path, custom_objects)
-        if "tensorflow" in sys.modules:
-            raise WrongRoute("a layer imports TensorFlow")
         inputs, outputs = keras_file.describe_model(self._model, path)
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.notes: list[str] = []
@@ -116,7 +113,7 @@ class TorchModel:
                 assert program is not None
                 program.save(str(raw), external_data=False)
             except Exception as error:  # the exporter raises whatever tracing meets
-                raise WrongRoute(first_line(error)) from error
+                raise WrongRoute(_root(error)) from error
             finish_onnx.finish(onnx.load(str(raw)), self.inputs, self.outputs, path)
 
     def to_tflite(self, path: Path) -> None:
@@ -138,10 +135,17 @@ class TorchModel:
                         sample_kwargs={"inputs": self._sample(1)},
                     ).convert().export(str(raw))
             except Exception as error:  # the converter raises whatever tracing and lowering meet
-                raise WrongRoute(first_line(error)) from error
+                raise WrongRoute(_root(error)) from error
             finish_tflite.finish(
                 raw,
                 {f"inputs_{tensor.name}": tensor.name for tensor in self.inputs},
                 {f"output_{i}": tensor.name for i, tensor in enumerate(self.outputs)},
                 path,
             )
+
+
+def _root(error: BaseException) -> str:
+    """What tracing really met: the exporters wrap it in advice about themselves."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return f"{type(error).__name__}: {first_line(error)}"

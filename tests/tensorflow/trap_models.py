@@ -51,12 +51,12 @@ def _saved_models(tf: Any, folder: Path) -> None:
 
     def one_batch(x: Any, kernel: Any) -> Any:
         made = tf.reshape(x, [1, SIZE]) @ kernel
-        return tf.raw_ops.PlaceholderWithDefault(input=made, shape=[None, 2])
+        return made[: tf.shape(x)[0]]  # the written shape is open again
 
     nan = np.full((SIZE, 2), np.nan, np.float32)
     save("good", product)
     save("strings", lambda x, k: tf.strings.to_number(x) @ k, dtype=tf.string)
-    save("flex", lambda x, k: tf.math.lgamma(x) @ k)
+    save("flex", lambda x, k: tf.math.digamma(x) @ k)
     save("fixed-batch", product, shape=(4, SIZE))
     save("open-axis", lambda x, k: tf.reduce_sum(x, 1, keepdims=True) @ k[:1], shape=(None, None))
     save("one-number", lambda x, k: tf.reduce_sum(x @ k))
