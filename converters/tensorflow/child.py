@@ -23,7 +23,7 @@ import numpy as np
 from edgekit.converters.tensorflow import traps
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
 from edgekit.converters.tensorflow.specs import ServedModel, WrongRoute
-from edgekit.errors import EdgekitError, InternalError
+from edgekit.errors import CheckpointError, EdgekitError, InternalError, first_line
 
 #: rows that the model runs at once
 BATCH = 50
@@ -45,9 +45,11 @@ def _serve() -> None:
             elif model is None:
                 raise InternalError("a job before the model was loaded")
             elif job["job"] == "run":
-                reply = {"ok": _run(model, Path(job["inputs"]), Path(job["outputs"]))}
+                _run(model, Path(job["inputs"]), Path(job["outputs"]))
+                reply = {"ok": None}
             else:
-                reply = {"ok": _convert(model, job)}
+                _convert(model, job)
+                reply = {"ok": None}
         except WrongRoute as turn:
             reply = {"wrong_route": str(turn)}
         except EdgekitError as error:
@@ -73,6 +75,8 @@ def _load(job: dict[str, Any]) -> ServedModel:
         from edgekit.converters.tensorflow.keras_tensorflow import load_on_tensorflow
 
         return load_on_tensorflow(path, custom)
+    # Keras imports TensorFlow in places where it is installed; here it must do without
+    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
     from edgekit.converters.tensorflow.keras_torch import TorchModel
 
     return TorchModel(path, custom)
@@ -91,17 +95,23 @@ def _describe(model: ServedModel, path: Path) -> dict[str, Any]:
         "made_with": model.made_with,
         "read_with": model.read_with,
         "notes": model.notes,
-        "imported_tensorflow": "tensorflow" in sys.modules,
+        "imported_tensorflow": sys.modules.get("tensorflow") is not None,
     }
 
 
 def _run(model: ServedModel, inputs: Path, outputs: Path) -> None:
     arrays = read_arrays(inputs)
     count = len(next(iter(arrays.values())))
-    parts = [
-        model.run({name: value[i : i + BATCH] for name, value in arrays.items()})
-        for i in range(0, count, BATCH)
-    ]
+    try:
+        parts = [
+            model.run({name: value[i : i + BATCH] for name, value in arrays.items()})
+            for i in range(0, count, BATCH)
+        ]
+    except Exception as error:  # the framework raises whatever the graph meets
+        raise CheckpointError(
+            f"the model itself fails on {min(count, BATCH)} rows at once ({first_line(error)}).",
+            "it must take a batch of any size: check it with two rows in the framework.",
+        ) from error
     joined = {
         name: np.concatenate([part[name] for part in parts]).astype(np.float32, copy=False)
         for name in parts[0]

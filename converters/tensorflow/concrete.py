@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
@@ -133,18 +132,11 @@ def _sort_inputs(graph: Any) -> None:
 
 
 def describe(name: str, spec: Any) -> TensorInfo:
-    """A TensorSpec or KerasTensor; sparse and ragged ones under their own type's name."""
-    if not hasattr(spec, "shape") or type(spec).__name__ in (
-        "SparseTensorSpec",
-        "RaggedTensorSpec",
-    ):
+    """A TensorSpec; sparse and ragged ones under their own type's name, to be refused."""
+    if not isinstance(spec, tf.TensorSpec) and not hasattr(spec, "dtype"):
         return TensorInfo(name, type(spec).__name__, (None,))
-    dtype = getattr(spec.dtype, "name", str(spec.dtype))
-    if spec.shape is None or getattr(spec.shape, "rank", 0) is None:
-        return TensorInfo(name, dtype, (None, None))
-    return TensorInfo(name, dtype, tuple(None if n is None else int(n) for n in spec.shape))
-
-
-def as_floats(value: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Outputs as every reader takes them."""
-    return np.ascontiguousarray(value, np.float32)
+    if type(spec).__name__.startswith(("Sparse", "Ragged")):
+        return TensorInfo(name, type(spec).__name__, (None,))
+    shape = tf.TensorShape(spec.shape)
+    sizes = (None, None) if shape.rank is None else tuple(shape.as_list())
+    return TensorInfo(name, tf.as_dtype(spec.dtype).name, sizes)

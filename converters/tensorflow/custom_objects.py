@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgekit.converters.tensorflow.specs import WrongRoute
 from edgekit.errors import CheckpointError, UsageError, first_line
 
 REMEDY = (
@@ -24,6 +25,7 @@ def load_custom_objects(path: Path | None) -> dict[str, Any]:
     Raises:
       UsageError: there is no such file.
       CheckpointError: it cannot be imported.
+      WrongRoute: it imports TensorFlow, which this process does without.
     """
     if path is None:
         return {}
@@ -35,11 +37,12 @@ def load_custom_objects(path: Path | None) -> dict[str, Any]:
     sys.path.insert(0, str(path.parent.resolve()))  # it may import its neighbours
     try:
         spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] == "tensorflow":
+            raise WrongRoute(f"'{path.name}' imports tensorflow") from error
+        raise _broken(path, error) from error
     except Exception as error:  # whatever the user's code raises
-        raise CheckpointError(
-            f"'{path}' cannot be imported ({type(error).__name__}: {first_line(error)}).",
-            "it must import with the backend that reads the model; use keras.ops, not tf.",
-        ) from error
+        raise _broken(path, error) from error
     finally:
         sys.path.pop(0)
     return {
@@ -48,3 +51,10 @@ def load_custom_objects(path: Path | None) -> dict[str, Any]:
         if (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == module.__name__
     }
+
+
+def _broken(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"'{path}' cannot be imported ({type(error).__name__}: {first_line(error)}).",
+        "it must import by itself; what it needs lies beside it or is installed.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from edgekit.converters.tensorflow.specs import TensorInfo
+from edgekit.converters.tensorflow.specs import TensorInfo, fixed_axes
 from edgekit.converters.tensorflow.traps import check_onnx_nodes, frozen_batch
 from edgekit.errors import UnsupportedError, first_line
 
@@ -36,13 +37,13 @@ def finish(
     """
     repair_erfc(model.graph)
     _check(model, inputs, outputs)
-    _drop_unused(model.graph)
+    _in_order(model.graph)
     _rename(model.graph, [t.name for t in inputs], [t.name for t in outputs])
     for values, tensors in ((model.graph.input, inputs), (model.graph.output, outputs)):
         for value, tensor in zip(values, tensors, strict=True):
             sizes = value.type.tensor_type.shape
             sizes.Clear()
-            for size in ("batch", *tensor.shape[1:]):
+            for size in ("batch", *fixed_axes(tensor)):
                 sizes.dim.add(
                     **({"dim_param": size} if isinstance(size, str) else {"dim_value": size})
                 )
@@ -112,7 +113,7 @@ def _check_batches(path: Path, inputs: Sequence[TensorInfo]) -> None:
             "export with --target tflite alone.",
         ) from error
     for batch in (1, 3):
-        feeds = {t.name: np.ones((batch, *t.shape[1:]), t.dtype) for t in inputs}  # type: ignore[arg-type]
+        feeds = {t.name: np.ones((batch, *fixed_axes(t)), t.dtype) for t in inputs}
         try:
             results = session.run(None, feeds)
         except Exception as error:
@@ -121,13 +122,47 @@ def _check_batches(path: Path, inputs: Sequence[TensorInfo]) -> None:
             raise frozen_batch(f"batch {batch} gives {[len(r) for r in results]} rows")
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Initializers that nothing reads: the constants of folded branches."""
-    read = {name for node in _nodes(graph) for name in node.input}
-    read |= {value.name for inner in _graphs(graph) for value in inner.output}
-    kept = [constant for constant in graph.initializer if constant.name in read]
-    del graph.initializer[:]
+def _in_order(graph: onnx.GraphProto) -> None:
+    """Nodes and constants as the outputs need them: tf2onnx's own order changes from call to call.
+
+    What no output needs is dropped.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {constant.name: constant for constant in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    reads: list[str] = []
+    opened: set[str] = set()
+    done: set[str] = set()
+    left = [value.name for value in reversed(graph.output)]
+    while left:
+        name = left[-1]
+        node = makers.get(name)
+        if node is None or name in done:
+            left.pop()
+            if name in constants and name not in done:
+                reads.append(name)
+                done.add(name)
+        elif name in opened:
+            left.pop()
+            nodes.append(node)
+            done.update(node.output)
+        else:
+            opened.update(node.output)
+            left.extend(reversed(_read_by(node)))
+    nodes = [copy.deepcopy(node) for node in nodes]
+    kept = [copy.deepcopy(constants[name]) for name in reads]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
     graph.initializer.extend(kept)
+
+
+def _read_by(node: onnx.NodeProto) -> list[str]:
+    """Every value that a node reads, in its branches too."""
+    read = list(node.input)
+    for inner in _inner_graphs(node):
+        read += [name for n in _nodes(inner) for name in n.input]
+        read += [value.name for graph in _graphs(inner) for value in graph.output]
+    return read
 
 
 def _rename(graph: onnx.GraphProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -163,9 +198,15 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """The graph and all branches and loop bodies in it."""
     yield graph
     for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from _graphs(inner)
+        for inner in _inner_graphs(node):
+            yield from _graphs(inner)
+
+
+def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[Any]:

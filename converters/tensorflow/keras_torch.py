@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 
 from edgekit.converters.tensorflow import finish_tflite, keras_file
-from edgekit.converters.tensorflow.specs import Arrays, WrongRoute
+from edgekit.converters.tensorflow.specs import Arrays, WrongRoute, fixed_axes
 from edgekit.errors import first_line
 
 
-class _FixedArguments(torch.nn.Module):
+class _FixedArguments(torch.nn.Module):  # type: ignore[misc]
     """Keras's own module takes any arguments, which torch.export cannot follow."""
 
     def __init__(self, model: Any) -> None:
@@ -45,8 +45,6 @@ class TorchModel:
 
     def __init__(self, path: Path, custom_objects: Path | None) -> None:
         self._model = keras_file.load_keras(path, custom_objects)
-        if "tensorflow" in sys.modules:
-            raise WrongRoute("a layer imports TensorFlow")
         inputs, outputs = keras_file.describe_model(self._model, path)
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.notes: list[str] = []
@@ -78,8 +76,8 @@ class TorchModel:
     def _sample(self, batch: int) -> dict[str, torch.Tensor]:
         """Rows that all differ: equal tensors would be merged into one input."""
         return {
-            t.name: (torch.arange(batch * int(np.prod(t.shape[1:]))) % 7 + number)  # type: ignore[arg-type]
-            .reshape(batch, *t.shape[1:])  # type: ignore[arg-type]
+            t.name: (torch.arange(batch * math.prod(fixed_axes(t))) % 7 + number)
+            .reshape(batch, *fixed_axes(t))
             .to(getattr(torch, t.dtype))
             for number, t in enumerate(self.inputs)
         }
@@ -115,7 +113,7 @@ class TorchModel:
                 assert program is not None
                 program.save(str(raw), external_data=False)
             except Exception as error:  # the exporter raises whatever tracing meets
-                raise WrongRoute(first_line(error)) from error
+                raise WrongRoute(_root(error)) from error
             finish_onnx.finish(onnx.load(str(raw)), self.inputs, self.outputs, path)
 
     def to_tflite(self, path: Path) -> None:
@@ -137,10 +135,17 @@ class TorchModel:
                         sample_kwargs={"inputs": self._sample(1)},
                     ).convert().export(str(raw))
             except Exception as error:  # the converter raises whatever tracing and lowering meet
-                raise WrongRoute(first_line(error)) from error
+                raise WrongRoute(_root(error)) from error
             finish_tflite.finish(
                 raw,
                 {f"inputs_{tensor.name}": tensor.name for tensor in self.inputs},
                 {f"output_{i}": tensor.name for i, tensor in enumerate(self.outputs)},
                 path,
             )
+
+
+def _root(error: BaseException) -> str:
+    """What tracing really met: the exporters wrap it in advice about themselves."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -98,10 +99,8 @@ class ChildProcess:
     def close(self) -> None:
         """End it; nothing is asked any more."""
         if self._process.stdin is not None and self._process.stdout is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
             self._process.stdout.close()
         try:
             self._process.wait(_FAREWELL)

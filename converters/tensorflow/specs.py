@@ -48,8 +48,8 @@ class ServedModel(Protocol):
     """A loaded model in the child, whatever the framework."""
 
     signature: str
-    inputs: Sequence[TensorInfo]
-    outputs: Sequence[TensorInfo]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
     notes: list[str]
     #: versions of what made the file, as it says, and of what reads it
     made_with: dict[str, str]
@@ -74,6 +74,11 @@ class ServedModel(Protocol):
     def to_tflite(self, path: Path) -> None:
         """Write a float32 file with batch 1 and one signature, "main"."""
         ...
+
+
+def fixed_axes(tensor: TensorInfo) -> tuple[int, ...]:
+    """Sizes of the axes behind the batch; open ones were refused before (``traps.py``)."""
+    return tuple(size for size in tensor.shape[1:] if size is not None)
 
 
 def unique(names: Sequence[str]) -> list[str]:

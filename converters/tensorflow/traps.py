@@ -170,7 +170,7 @@ def tflite_failure(error: Exception) -> EdgekitError:
     listed = re.search(r"(?:Flex|Custom) ops: ([^\n]*)", text)
     if listed:
         return _needs_other_runtime(sorted(set(re.findall(r"\w+", listed[1]))))
-    named = re.findall(r"'(tf\.\w+)' op is neither a custom op nor a flex op", text)
+    named = re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text)
     if named:
         return _needs_other_runtime(sorted(set(named)))
     return UnsupportedError(

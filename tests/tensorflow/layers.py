@@ -17,3 +17,15 @@ class AddPositions(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         return x + self.table
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Branch(keras.layers.Layer):  # type: ignore[misc]
+    """Chooses by a value, which torch.export cannot follow and TensorFlow can."""
+
+    def call(self, x: Any) -> Any:
+        ops = keras.ops
+        return ops.cond(ops.max(x) > 1e9, lambda: x * 0.5, lambda: x * 2.0)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return shape
