@@ -69,6 +69,7 @@ def export(
     signature: str | None = None,
     custom_objects: str | os.PathLike[str] | None = None,
     labels: str | os.PathLike[str] | None = None,
+    preprocessing: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
@@ -100,6 +101,8 @@ def export(
       signature: of a SavedModel with several.
       custom_objects: Python file with the layers of a Keras model; it is run.
       labels: file with a label per line, in the order of the output, for such a source.
+      preprocessing: file like transformers' preprocessor_config.json: how a picture becomes the
+        input of a Keras or TensorFlow image classifier.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -131,9 +134,12 @@ def export(
         )  # fmt: skip
         return _export_foreign(
             source, Path(out), names, parsed, cases, force, progress or Progress.silent(),
-            task, signature, custom_objects, labels,
+            task, signature, custom_objects, labels, preprocessing,
         )  # fmt: skip
-    own = {"--signature": signature, "--custom-objects": custom_objects, "--labels": labels}
+    own = {
+        "--signature": signature, "--custom-objects": custom_objects, "--labels": labels,
+        "--preprocessing": preprocessing,
+    }  # fmt: skip
     if given := next((name for name, value in own.items() if value is not None), None):
         raise UsageError(
             f"{given} is for a SavedModel or a Keras file, and '{model}' is neither.",
@@ -268,7 +274,8 @@ def reference_golden(
     from edgekit.audit.sketch import make_sketch
 
     if is_foreign(Path(model).expanduser()):
-        from edgekit.converters.foreign.checkpoint import ForeignOptions, golden_of
+        from edgekit.converters.foreign.checkpoint import golden_of
+        from edgekit.converters.foreign.contract import ForeignOptions
 
         layers = None if custom_objects is None else Path(custom_objects)
         options = ForeignOptions(signature=signature or None, custom_objects=layers)
@@ -374,15 +381,18 @@ def _export_foreign(
     signature: str | None,
     custom_objects: str | os.PathLike[str] | None,
     labels: str | os.PathLike[str] | None,
+    preprocessing: str | os.PathLike[str] | None,
 ) -> ExportResult:
-    from edgekit.converters.foreign.checkpoint import ForeignOptions, read_labels
+    from edgekit.converters.foreign.contract import ForeignOptions, read_labels
     from edgekit.converters.foreign.export import export_foreign
+    from edgekit.converters.sources.image_processor import read_preprocessing
 
     options = ForeignOptions(
         task=task,
         signature=signature,
         custom_objects=None if custom_objects is None else Path(custom_objects),
         labels=() if labels is None else read_labels(Path(labels)),
+        preprocessing=None if preprocessing is None else read_preprocessing(Path(preprocessing)),
     )
     given = None if cases is None else Path(cases)
     _refuse_inside(out, source)

@@ -10,39 +10,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.foreign.constants import Adopted, Variables, merge_parameters
+from edgekit.converters.foreign.contract import (
+    ForeignOptions,
+    contract_of,
+    picture_notes,
+    problem_type,
+    spec_of,
+)
 from edgekit.converters.sources.checkpoint import Checkpoint
-from edgekit.converters.tensorflow.client import ForeignModel, TensorInfo, open_foreign
+from edgekit.converters.tensorflow.client import ForeignModel, open_foreign
 
-from edgekit.contract import Contract, TensorSpec
-from edgekit.errors import CheckpointError, UnsupportedError, UsageError
+from edgekit.contract import Contract
+from edgekit.errors import CheckpointError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.runtime.session import Inputs, Outputs, Session
 from edgekit.tasks.array_cases import generated_cases, read_array_cases
 from edgekit.tasks.base import Example, judged_rows
+from edgekit.tasks.image_cases import drawn_cases, read_image_cases
 from edgekit.tasks.registry import get_task
 
 Floats = npt.NDArray[np.float32]
-#: how far sums of probabilities may be from 1
-_SUM = 1e-3
-#: tasks of models that take arrays
-TASKS = ("array-classification", "array-outputs")
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignOptions:
-    """What a user may say of a source without a config of its own.
-
-    Attributes:
-      task: one of ``TASKS``; what the outputs look like when None.
-      signature: of a SavedModel.
-      custom_objects: Python file with the user's layers.
-      labels: names by output index; numbers when empty.
-    """
-
-    task: str | None = None
-    signature: str | None = None
-    custom_objects: Path | None = None
-    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +69,17 @@ def load_foreign(
       foreign: an open source.
       name: for manifest and messages.
       options: what the user says of it.
-      cases: .npz file; generated ones when None.
+      cases: .npz file, or pictures; generated or drawn ones when None.
     Raises:
       UsageError: a task that the outputs do not fit, or labels that are too many or too few.
       CasesError: see ``read_array_cases``.
     """
-    contract = _contract(foreign, options)
+    contract = contract_of(foreign, options)
     notes = list(foreign.notes)
-    if cases is None:
+    if contract.input_kind == "image":
+        examples = drawn_cases() if cases is None else read_image_cases(cases)
+        notes += picture_notes(contract, options, cases)
+    elif cases is None:
         examples = generated_cases(contract, _ids_below(foreign, contract))
         notes.append(
             f"judged on {len(examples)} generated inputs, which are random numbers: give real ones "
@@ -97,7 +87,7 @@ def load_foreign(
         )
     else:
         examples = read_array_cases(cases, contract)
-    contract = replace(contract, problem_type=_problem(foreign, contract, examples))
+    contract = replace(contract, problem_type=problem_type(foreign, contract, examples))
     source = {
         **foreign.source,
         "name": name,
@@ -176,7 +166,7 @@ def golden_of(
         tempfile.TemporaryDirectory(prefix="edgekit-") as scratch,
         open_source_file(path, Path(scratch), options) as foreign,
     ):
-        made = tuple(map(_spec, foreign.inputs)), tuple(map(_spec, foreign.outputs))
+        made = tuple(map(spec_of, foreign.inputs)), tuple(map(spec_of, foreign.outputs))
         if made != (contract.inputs, contract.outputs):
             raise CheckpointError(
                 f"'{path.name}' has other inputs or outputs than the folder's source had.",
@@ -234,46 +224,6 @@ def _float_note(target: str, found: Adopted) -> list[str]:
     ]
 
 
-def _contract(foreign: ForeignModel, options: ForeignOptions) -> Contract:
-    outputs = tuple(map(_spec, foreign.outputs))
-    decides = len(outputs) == 1 and len(outputs[0].shape) == 2 and int(outputs[0].shape[1]) > 1
-    task = options.task or ("array-classification" if decides else "array-outputs")
-    if task not in TASKS:
-        raise UnsupportedError(
-            f"task '{task}' is not supported for a {foreign.kind} source.",
-            f"supported: {', '.join(TASKS)}.",
-        )
-    if task == "array-classification" and not decides:
-        listed = ", ".join(f"{s.name} {list(s.shape)}" for s in outputs)
-        raise UsageError(
-            f"array-classification needs one output [batch, labels]; the model gives {listed}.",
-            "leave --task out, or name array-outputs.",
-        )
-    labels: tuple[str, ...] = ()
-    if task == "array-classification":
-        count = int(outputs[0].shape[1])
-        labels = options.labels or tuple(str(i) for i in range(count))
-        if len(labels) != count:
-            raise UsageError(
-                f"{len(labels)} labels do not fit an output of {count} values.",
-                "give one label per line, in the order of the output.",
-            )
-    elif options.labels:
-        raise UsageError("--labels names the classes of a classifier.", "leave it out.")
-    return Contract(
-        task=task,
-        architecture=foreign.kind,
-        inputs=tuple(map(_spec, foreign.inputs)),
-        outputs=outputs,
-        input_kind="arrays",
-        labels=labels,
-    )
-
-
-def _spec(info: TensorInfo) -> TensorSpec:
-    return TensorSpec(info.name, info.dtype, ("batch", *(int(n or 0) for n in info.shape[1:])))
-
-
 def _ids_below(foreign: ForeignModel, contract: Contract) -> int:
     """A number below which every integer input is a row of every table."""
     if all(np.issubdtype(np.dtype(spec.dtype), np.floating) for spec in contract.inputs):
@@ -286,34 +236,3 @@ def _ids_below(foreign: ForeignModel, contract: Contract) -> int:
     lengths = {int(n) for spec in contract.inputs for n in spec.shape[1:]}
     # a table with a row for each position is looked up by position
     return min([rows for rows in tables if rows not in lengths], default=2)
-
-
-def _problem(foreign: ForeignModel, contract: Contract, examples: Sequence[Example]) -> str:
-    """Whether the graph ends in a softmax: then its values are probabilities already."""
-    if contract.task != "array-classification":
-        return ""
-    rows = [example.arrays or {} for example in examples[:16]]
-    found = foreign.run({n: np.stack([row[n] for row in rows]) for n in contract.input_names})
-    values = next(iter(found.values()))
-    sums = values.sum(axis=-1)
-    return (
-        "probabilities" if (values >= 0).all() and np.abs(sums - 1).max() < _SUM else "single_label"
-    )
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """One label per line.
-
-    Raises:
-      UsageError: the file cannot be read, or names a label twice.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"labels file '{path}' cannot be read ({error}).", "check it.") from None
-    labels = tuple(line.strip() for line in lines if line.strip())
-    twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
-    if twice is not None or not labels:
-        found = f"names {twice!r} twice" if labels else "is empty"
-        raise UsageError(f"labels file '{path}' {found}.", "write one label per line.")
-    return labels

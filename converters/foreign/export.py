@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.converters.foreign.checkpoint import (
-    ForeignOptions,
     convert_foreign,
     load_foreign,
     open_source_file,
 )
+from edgekit.converters.foreign.contract import ForeignOptions
 from edgekit.converters.opening import open_target
 from edgekit.converters.pipeline import run_pipeline
 from edgekit.converters.quantize.methods import get_method

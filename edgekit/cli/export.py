@@ -49,6 +49,10 @@ from edgekit.cli.main import print_json
 @click.option(
     "--labels", metavar="FILE", help="Of a SavedModel or Keras classifier: a label per line."
 )
+@click.option(
+    "--preprocessing", metavar="FILE",
+    help="Of a SavedModel or Keras image classifier: as transformers' preprocessor_config.json.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -73,6 +77,7 @@ def command(
     signature: str | None,
     custom_objects: str | None,
     labels: str | None,
+    preprocessing: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -115,6 +120,7 @@ def command(
         signature=signature,
         custom_objects=custom_objects,
         labels=labels,
+        preprocessing=preprocessing,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )

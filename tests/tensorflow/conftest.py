@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.tensorflow.converted import Converted, convert
+from tests.tensorflow.exports import export
 from tests.tensorflow.jobs import Child
 
 
@@ -71,3 +72,16 @@ def torch_child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
     """One child with Keras on torch that takes model after model."""
     with Child("keras on torch", tmp_path_factory.mktemp("torch-child")) as child:
         yield child
+
+
+@pytest.fixture(scope="session")
+def exported_keras(models: Path, keras_models: Path, keras_layers: Path) -> Callable[[str], Path]:
+    """Form of a model -> its exported folder, made once. Not to be changed."""
+    made: dict[str, Path] = {}
+
+    def get(form: str) -> Path:
+        if form not in made:
+            made[form] = export(form, keras_models, keras_layers, models / f"export-{form}")
+        return made[form]
+
+    return get
