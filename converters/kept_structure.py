@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,13 @@ def structures_of(parameters: Mapping[str, Floats]) -> dict[str, SourceStructure
     """The parameters that pruning or clustering left a structure in."""
     found = {name: find_structure(value) for name, value in parameters.items()}
     return {name: structure for name, structure in found.items() if structure is not None}
+
+
+def with_clusters(file: WrittenFile, structures: Mapping[str, SourceStructure]) -> WrittenFile:
+    """The file, its clustered parameters named: the audit judges their rounding by another rule."""
+    clusters = {name: found.distinct for name, found in structures.items() if found.clustered}
+    stored = [replace(t, clusters=clusters.get(t.parameter)) for t in file.stored]
+    return replace(file, stored=tuple(stored))
 
 
 def kept_structure(
@@ -51,11 +59,13 @@ def kept_structure(
         part = slice(stored.transform.start, stored.transform.stop)
         source = parameters[stored.parameter][part]
         whole = len(source) == len(parameters[stored.parameter])
+        contents = held.contents(stored)
         found = compare_structure(
             stored.parameter,
             source,
-            held.contents(stored).values,
+            contents.values,
             found=structures[stored.parameter] if whole else None,
+            group=contents.group,
         )
         kept += [] if found is None else [found]
     if not kept:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
-from edgekit.converters.kept_structure import kept_structure, structures_of
+from edgekit.converters.kept_structure import kept_structure, structures_of, with_clusters
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
@@ -156,6 +156,7 @@ def run_pipeline(
                     )
                 progress.stage(f"write {target.name} {recipe}")
                 for file in write_recipe(checkpoint, target, model, recipe, made, folder, sketches):
+                    file = with_clusters(file, structures)
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)

@@ -139,8 +139,22 @@ def test_clusters_stay_in_every_row_of_a_grid_by_row(dense: np.ndarray) -> None:
     source = clustered(dense, 16)
     kept = compare_structure("w", source, symmetric(source, 8))
     assert kept is not None
-    assert kept.distinct > 16 >= kept.distinct_in_row
-    assert "kept in every row" in describe([kept])
+    assert kept.distinct > 16 >= kept.distinct_by_scale
+    assert "kept under every scale" in describe([kept])
+
+
+def test_clusters_stay_in_every_block_of_a_grid_by_block(dense: np.ndarray) -> None:
+    source = clustered(dense, 4)
+    stored = symmetric(source.reshape(-1, 8), 4).reshape(source.shape)
+    kept = compare_structure("w", source, stored, group=8)
+    assert kept is not None
+    assert kept.distinct_by_scale <= 4 < kept.distinct
+    assert "kept under every scale" in describe([kept])
+    assert "lost in w" in describe([compare_structure("w", source, stored)])  # type: ignore[list-item]
+
+
+def test_a_matrix_of_zeros_was_not_pruned(dense: np.ndarray) -> None:
+    assert find_structure(np.zeros_like(dense)) is None
 
 
 def test_torn_clusters_are_told(dense: np.ndarray) -> None:
@@ -148,7 +162,7 @@ def test_torn_clusters_are_told(dense: np.ndarray) -> None:
     noise = np.random.default_rng(2).normal(size=source.shape).astype(np.float32)
     kept = compare_structure("w", source, source + noise * np.float32(1e-3))
     assert kept is not None
-    assert kept.distinct_in_row == 32
+    assert kept.distinct_by_scale == 32
     assert describe([kept]) == "1 matrix of at most 4 values, lost in w"
 
 

@@ -16,6 +16,7 @@ from edgekit.audit.sketch import (
     Sketch,
     deviations,
     distance,
+    worst_distance,
 )
 from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import ArtifactError, first_line
@@ -145,6 +146,8 @@ def _inspect(
         apart_by, luck = distance(sketches[name], tensor, found)
         if not is_plain_rounding(tensor, recipe):
             limit = LIMIT_DISTANCE[tensor.bits] * luck
+        elif tensor.clusters is not None:
+            limit = worst_distance(found) * luck
     return TensorRecord(
         parameter=tensor.parameter,
         role=tensor.role,

@@ -90,6 +90,8 @@ class StoredTensor:
       digest: of the values that were written, for codes; see ``weights_digest``.
       sketch: name of the sketch in golden.npz when it is not the source's own: quantization
         corrects biases, and the corrected ones are proven by a sketch made at export.
+      clusters: distinct values of the parameter, where training left few: they are rounded alike,
+        so their errors do not average out.
     """
 
     parameter: str
@@ -102,6 +104,7 @@ class StoredTensor:
     group: int | None = None
     digest: str | None = None
     sketch: str | None = None
+    clusters: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest; defaults are left out."""
@@ -128,6 +131,7 @@ class StoredTensor:
         transform = replace(transform, axes=tuple(plain.sequence(transform.axes, where)))
         _check_transform(transform, where, len(plain.sequence(values["shape"], where)))
         group, digest, sketch = (values.get(key) for key in ("group", "digest", "sketch"))
+        clusters = values.get("clusters")
         return StoredTensor(
             parameter=name,
             shape=tuple(
@@ -142,6 +146,9 @@ class StoredTensor:
             group=None if group is None else plain.integer(group, f"{where}: group", 1),
             digest=None if digest is None else plain.text(digest, f"{where}: digest"),
             sketch=None if sketch is None else plain.text(sketch, f"{where}: sketch"),
+            clusters=None
+            if clusters is None
+            else plain.integer(clusters, f"{where}: clusters", 2, 256),
         )
 
 

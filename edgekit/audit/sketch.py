@@ -140,6 +140,17 @@ def distance(expected: Sketch, stored: StoredTensor, found: Contents) -> tuple[f
     return float(np.sqrt(error / total)) if total else float(error > 0), luck
 
 
+def worst_distance(found: Contents) -> float:
+    """The most that plain rounding can move a matrix, as a share of its size.
+
+    The errors of dense weights average out, which ``deviations`` relies on. Those of a clustered
+    matrix do not: each of its few values is rounded once, and by up to half a step (sqrt(3)
+    standard deviations; two roundings in a row by sqrt(6) of both together).
+    """
+    noise, size = (float(np.square(a, dtype=np.float64).sum()) for a in (found.noise, found.values))
+    return float(np.sqrt(6 * noise / size)) if size else 0.0
+
+
 def to_arrays(sketches: Mapping[str, Sketch]) -> dict[str, npt.NDArray[np.generic]]:
     """All sketches as five arrays for golden.npz."""
     names = sorted(sketches)

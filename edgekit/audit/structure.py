@@ -3,9 +3,9 @@
 Pruning leaves zeros, some of it in a pattern (2 of every 4 along the inputs); clustering leaves few
 distinct values. Neither makes today's runtimes faster; both make the compressed file smaller, as
 long as quantization keeps them. A grid that is symmetric around 0 keeps every zero, for 0 is one of
-its points; a grid with a zero point keeps it only where the zero point is exact. Per row or block
-the values of one cluster are rounded alike, but each row or block has its own scale: the values of
-a row stay few, those of the matrix do not.
+its points; a grid with a zero point keeps it only where the zero point is exact. The values of one
+cluster are rounded alike under one scale, but each row or block has its own: values under a scale
+stay few, those of the matrix do not.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class KeptStructure:
       zeros_new: weights of the source that the file rounds to 0.
       two_four: whether the pattern holds in the file.
       distinct: different values in the file's matrix.
-      distinct_in_row: the most of any one output's weights.
+      distinct_by_scale: the most under one scale: of a row, or a block of one.
     """
 
     parameter: str
@@ -80,7 +80,7 @@ class KeptStructure:
     zeros_new: int
     two_four: bool
     distinct: int
-    distinct_in_row: int
+    distinct_by_scale: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest."""
@@ -94,7 +94,7 @@ def find_structure(values: Floats, input_axis: int = 1) -> SourceStructure | Non
       values: float32, any shape; vectors have no structure to keep.
       input_axis: the inputs' axis: 1 as torch holds weights, -2 as Keras does.
     """
-    if values.ndim < 2 or not values.size:
+    if values.ndim < 2 or not values.any():  # all zeros is untrained, not pruned
         return None
     zeros = int(values.size - np.count_nonzero(values))
     # an axis of one or two is filled up with zeros, which nobody pruned
@@ -122,6 +122,7 @@ def compare_structure(
     input_axis: int = 1,
     output_axis: int = 0,
     found: SourceStructure | None = None,
+    group: int | None = None,
 ) -> KeptStructure | None:
     """Hold a file's effective weights against the source's structure.
 
@@ -131,6 +132,7 @@ def compare_structure(
       stored: what the file stands for, in the source's orientation; higher axes may be joined.
       input_axis, output_axis: 1 and 0 as torch holds weights, -2 and -1 as Keras does.
       found: of ``find_structure``, where it is known already.
+      group: weights of a row under one scale; the whole row when None.
     Returns:
       None where the source has no structure.
     """
@@ -139,8 +141,10 @@ def compare_structure(
         return None
     stored = stored.reshape(source.shape)
     was, is_now = source == 0, stored == 0
-    rows = np.sort(np.moveaxis(stored, output_axis, 0).reshape(source.shape[output_axis], -1))
-    in_row = 1 + (np.diff(rows) != 0).sum(axis=1).max(initial=0)
+    rows = np.moveaxis(stored, output_axis, 0).reshape(source.shape[output_axis], -1)
+    span = group or rows.shape[1]
+    blocks = (np.sort(rows[:, at : at + span]) for at in range(0, rows.shape[1], span))
+    by_scale = max(1 + (np.diff(b) != 0).sum(axis=1).max(initial=0) for b in blocks)
     return KeptStructure(
         parameter=parameter,
         source=found,
@@ -149,7 +153,7 @@ def compare_structure(
         zeros_new=int((~was & is_now).sum()),
         two_four=has_two_four(stored, input_axis),
         distinct=int(np.unique(stored).size),
-        distinct_in_row=int(in_row),
+        distinct_by_scale=int(by_scale),
     )
 
 
@@ -172,13 +176,13 @@ def describe(kept: Iterable[KeptStructure]) -> str:
         most = max(k.source.distinct or 0 for k in clustered)
         parts.append(f"{len(clustered)} {_matrices(len(clustered))} of at most {most} values")
         whole = [k for k in clustered if k.distinct <= (k.source.distinct or 0)]
-        rows = [k for k in clustered if k.distinct_in_row <= (k.source.distinct or 0)]
+        scales = [k for k in clustered if k.distinct_by_scale <= (k.source.distinct or 0)]
         if len(whole) == len(clustered):
             parts[-1] += ", kept"
-        elif len(rows) == len(clustered):
-            parts[-1] += ", kept in every row (each row has its own scale)"
+        elif len(scales) == len(clustered):
+            parts[-1] += ", kept under every scale (each row or block has its own)"
         else:
-            torn = _listed(k.parameter for k in clustered if k not in rows)
+            torn = _listed(k.parameter for k in clustered if k not in scales)
             parts[-1] += f", lost in {torn}"
     return "; ".join(parts)
 
