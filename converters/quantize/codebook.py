@@ -19,6 +19,7 @@ from edgekit.recipe import Grid
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Centroids = npt.NDArray[np.float32] | npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CodebookTensor:
     """
 
     codes: npt.NDArray[np.int8]
-    centroids: Floats | npt.NDArray[np.float16]
+    centroids: Centroids
     bits: int
     exponent: int
     scales: npt.NDArray[np.float16] | None
@@ -116,7 +117,9 @@ def cluster(matrix: Floats, grid: Grid) -> CodebookTensor:
         centroids = np.zeros((rows if by_row else 1, count))
     else:
         centroids = fit_centroids(books, None if weights is None else weights.reshape(1, -1), count)
-    stored = centroids.astype(np.float16 if by_row else np.float32)
+    stored: Centroids = centroids.astype(np.float32)
+    if by_row:
+        stored = centroids.astype(np.float16)
     codes = nearest(books, stored.astype(np.float64)).reshape(matrix.shape) - count // 2
     return CodebookTensor(codes.astype(np.int8), stored, grid.bits, exponent, scales, group)
 
@@ -126,7 +129,8 @@ def _block_sizes(values: Doubles, group: int) -> npt.NDArray[np.float16]:
     rows, cols = values.shape
     padded = np.pad(np.abs(values), ((0, 0), (0, -cols % group)))
     sizes = padded.reshape(rows, padded.shape[1] // group, group).max(axis=2, initial=0.0)
-    return sizes.astype(np.float16)
+    half: npt.NDArray[np.float16] = sizes.astype(np.float16)
+    return half
 
 
 def _wide(scales: npt.NDArray[np.floating], group: int, cols: int) -> npt.NDArray[np.floating]:

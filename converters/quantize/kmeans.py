@@ -164,7 +164,7 @@ class _Rows:
 
     @property
     def _last(self) -> int:
-        return self.values.shape[1] - 1
+        return int(self.values.shape[1]) - 1
 
     def _compressed(self) -> Doubles:
         """Each sorted value on an axis on which the best centroids are evenly spread.
