@@ -4,8 +4,8 @@ usage: python benchmarks/codebooks.py [show]      (needs the demo model)
 
 ``edgekit sweep --study`` measures both: on each written file in a fresh process, mean cosine to the
 float model on the held-out text. Matrices have k bits; tables are linear, 4 bits in groups of 32
-(``+e4g32``), or of k bits as well: linear, or in codebooks (``+ecb``). Points are kept in build/bench,
-so that an interrupted run goes on where it was.
+(``+e4g32``), or of k bits as well: linear, or in codebooks (``+ecb``). Points are kept in
+build/bench, so that an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 from typing import Any
 
 from common import WORK, load, save
-
 from edgekit.converters import api
+
 from edgekit.progress import Progress
 from edgekit.report.terminal import print_table
 from edgekit.sweep.options import SweepOptions

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from edgekit.converters.quantize.codebook import cluster
+from edgekit.converters.quantize.methods import get_method
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgekit.converters.quantize.codebook import cluster
-from edgekit.converters.quantize.methods import get_method
 from edgekit.errors import InternalError
 from edgekit.recipe import Grid
 

@@ -6,11 +6,10 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from edgekit.converters.quantize.kmeans import BINS, fit_centroids, nearest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
-from edgekit.converters.quantize.kmeans import BINS, fit_centroids, nearest
 
 Doubles = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 

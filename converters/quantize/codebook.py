@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.quantize.kmeans import fit_centroids, nearest
+
 from edgekit.errors import InternalError
 from edgekit.qtensor import code_range
 from edgekit.recipe import Grid
@@ -76,7 +76,6 @@ class CodebookTensor:
         values = self.centroids.astype(np.float32)[book, index]
         if self.scales is not None:
             values = values * _wide(self.scales.astype(np.float32), self.group, self.shape[1])
-        # a power of two is exact: weights that were clustered before come out as they were
         return np.ldexp(values, self.exponent).astype(np.float32)
 
     def stored_bits(self) -> int:
@@ -104,7 +103,10 @@ def cluster(matrix: Floats, grid: Grid) -> CodebookTensor:
     rows, cols = matrix.shape
     count, by_row = 1 << grid.bits, grid.grain == "channel"
     group = grid.span(cols)
-    exponent = int(np.frexp(np.abs(matrix).max(initial=0.0).astype(np.float64))[1])
+    # a tensor's centroids are float32 as its values are: those of a clustered matrix stay exact
+    exponent = 0
+    if grid.grain != "tensor":
+        exponent = int(np.frexp(np.abs(matrix).max(initial=0.0).astype(np.float64))[1])
     values = np.ldexp(matrix.astype(np.float64), -exponent)
     scales, weights = None, None
     if grid.grain == "group":

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from edgekit.converters.quantize.codebook import Centroids, CodebookTensor
 
 from edgekit.audit.records import StoredTensor, Transform
-from edgekit.converters.quantize.codebook import CodebookTensor
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor, pack, unpack
 
@@ -52,8 +52,8 @@ def encode_file(path: Path, stored: Sequence[StoredTensor], coded: Mapping[str, 
         at = start + size
     rest.append(data[at:])
     heads, bodies = [], []
-    for name, tensor in coded.items():
-        head, parts = _encode(tensor)
+    for name, each in coded.items():
+        head, parts = _encode(each)
         heads.append({"parameter": name, **head, "sizes": [len(part) for part in parts]})
         bodies += parts
     pieces = [{"parameter": tensor.parameter, "shape": tensor.shape, "start": start,
@@ -128,16 +128,20 @@ def _decode(head: Mapping[str, Any], parts: Sequence[bytes]) -> Coded:
     codes = unpack(parts[0], bits, rows * cols).reshape(rows, cols)
     groups = -(-cols // group)
     if "books" in head:
-        kind = np.float16 if head["half"] else np.float32
-        centroids = np.frombuffer(parts[1], kind).reshape(head["books"], 1 << bits)
+        books: Centroids = np.frombuffer(parts[1], np.float32)
+        if head["half"]:
+            books = np.frombuffer(parts[1], np.float16)
+        centroids = books.reshape(head["books"], 1 << bits)
         scales = None
         if len(parts) == 3:
             scales = np.frombuffer(parts[2], np.float16).reshape(rows, groups)
         return CodebookTensor(codes, centroids, bits, head["exponent"], scales, group)
     if len(parts) == 2:
-        plain = np.frombuffer(parts[1], np.float16 if head["half"] else np.float32)
-        return QuantizedTensor(codes, plain.astype(np.float32).reshape(rows, groups), bits, group)
+        plain: Floats = np.frombuffer(parts[1], np.float32)
+        if head["half"]:
+            plain = np.frombuffer(parts[1], np.float16).astype(np.float32)
+        return QuantizedTensor(codes, plain.reshape(rows, groups), bits, group)
     fine = np.frombuffer(parts[1], np.int8).reshape(rows, groups)
     coarse = np.frombuffer(parts[2], np.float16)
-    scales = (fine * coarse.astype(np.float32)[:, None]).astype(np.float32)
-    return QuantizedTensor(codes, scales, bits, group, scale_codes=fine, row_scales=coarse)
+    both = fine * coarse.astype(np.float32)[:, None]
+    return QuantizedTensor(codes, both, bits, group, scale_codes=fine, row_scales=coarse)

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from edgekit.audit import audit_file
-from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.held_out import HeldOut, evaluation_texts
 from edgekit.converters.opening import fit_tflite, load_source, open_target, require_packages
@@ -24,6 +21,9 @@ from edgekit.converters.quantize.texts import CalibrationText, shared_texts, tex
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sweep.labelled import Labelled
 from edgekit.converters.sweep.study import cluster_model, pack_study, zlib_bytes
+
+from edgekit.audit import audit_file
+from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
 from edgekit.sweep.options import Combination

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.quantize.codebook import cluster
 from edgekit.converters.quantize.codebook_store import (
@@ -19,6 +18,7 @@ from edgekit.converters.quantize.codebook_store import (
 )
 from edgekit.converters.quantize.plan import apply_plan, make_plan
 from edgekit.converters.sources.checkpoint import Checkpoint
+
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid, Recipe
 from edgekit.side_tables import is_side_table

@@ -96,29 +96,26 @@ class SweepOptions:
                 refused[wanted] = Refused(target, str(recipe), error.message, error.hint)
             else:
                 made[wanted] = None
-        for wanted, error in self._studies():
-            if error is None:
-                made[wanted] = None
+        for study, recipe, target in self._studies():
+            wanted = Combination(target, study)
+            try:
+                check_supported(recipe, target)
+            except UnsupportedError as error:
+                refused[wanted] = Refused(target, study, error.message, error.hint)
             else:
-                refused[wanted] = Refused(wanted.target, wanted.recipe, error.message, error.hint)
+                made[wanted] = None
         return list(made), list(refused.values())
 
-    def _studies(self) -> Iterator[tuple[Combination, UnsupportedError | None]]:
-        """The studies, with why one's tables are not made on its target."""
+    def _studies(self) -> Iterator[tuple[str, Recipe, str]]:
+        """Each study's name, a recipe that is made where its tables are, and the target."""
         kinds = _known(self.studies, "--study", tuple(KINDS)) if self.studies else []
         choices = product(
             self.target_names(), kinds, _embeddings(self.embeddings), _bits(self.bits)
         )
         for target, kind, tables, bits in choices:
             for study in studies_of(kind, bits, tables):
-                error = None
-                try:
-                    # the matrices' own recipe exists on both targets
-                    linear = "" if study.all_tables else study.tables
-                    check_supported(Recipe.parse(f"w8c_a8{linear}"), target)
-                except UnsupportedError as refusal:
-                    error = refusal
-                yield Combination(target, str(study)), error
+                linear = "" if study.all_tables else study.tables
+                yield str(study), Recipe.parse(f"w8c_a8{linear}"), target
 
 
 def _items(texts: Sequence[str], option: str) -> list[str]:
