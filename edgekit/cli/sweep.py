@@ -80,7 +80,6 @@ def command(
     edgekit sweep ./my-model -o sweep --bits 2-4 --embeddings 4g32 --study codebook
     """
     from edgekit.converters.api import sweep
-
     from edgekit.progress import Progress
     from edgekit.report.sweep_rows import header, lines, table_rows
     from edgekit.report.terminal import print_line, print_table
