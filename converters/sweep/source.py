@@ -6,19 +6,21 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.held_out import HeldOut, evaluation_texts
 from edgekit.converters.opening import fit_tflite, load_source, open_target, require_packages
-from edgekit.converters.pipeline import made_by, quantized, write_recipe
+from edgekit.converters.pipeline import made_by, quantized, write_file, write_recipe
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText, shared_texts, texts_sha256
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sweep.labelled import Labelled
+from edgekit.converters.sweep.study import cluster_model, pack_study, zlib_bytes
 
 from edgekit.audit import audit_file
 from edgekit.audit.sketch import Sketch, make_sketch
@@ -26,6 +28,7 @@ from edgekit.progress import Progress
 from edgekit.recipe import Recipe
 from edgekit.sweep.options import Combination
 from edgekit.sweep.point import Point
+from edgekit.sweep.study import CodebookStudy, is_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,10 @@ class Source:
           UnsupportedError: the target cannot export the source, or not in that recipe.
           WorkerDied: the runtime cannot run the file.
         """
-        recipe = Recipe.parse(wanted.recipe)
         target, model = self._model(wanted.target)
+        if is_study(wanted.recipe):
+            return self._study(wanted, target, model, folder)
+        recipe = Recipe.parse(wanted.recipe)
         stats = self._stats if recipe.int8_activations else {}
         start = time.process_time()
         made = quantized(
@@ -137,6 +142,20 @@ class Source:
         written = write_recipe(self._checkpoint, target, model, recipe, made, folder, sketches)
         [file] = written  # one entry: an encoder-decoder would have two
         return self._judge(wanted, file, recipe, sketches, took)
+
+    def _study(self, wanted: Combination, target: Target, model: FloatModel, folder: Path) -> Point:
+        start = time.process_time()
+        made = cluster_model(self._checkpoint, target, model, CodebookStudy.parse(wanted.recipe))
+        took = time.process_time() - start
+        sketches = self._sketches | {
+            name: make_sketch(value.astype(np.float32)) for name, value in made.weights.items()
+        }
+        [file] = write_file(self._checkpoint, target, model, made.recipe, made.weights, folder)
+        point = self._judge(wanted, file, made.recipe, sketches, took)
+        packed, problems = pack_study(file, made.coded)
+        bits = made.effective_bits
+        return replace(point, effective_bits=bits, packed=packed,
+                       problems=(*point.problems, *problems))  # fmt: skip
 
     def _judge(
         self,
@@ -160,6 +179,7 @@ class Source:
             round(took, 2),
             metric,
             audit.problems,
+            zlib_bytes=zlib_bytes(file.path.read_bytes()),
         )
 
 

@@ -25,6 +25,9 @@ from edgekit.errors import GateFailed, MachineError
               metavar="int8,float", help="What the matrices multiply.")  # fmt: skip
 @click.option("--target", "targets", multiple=True, default=("onnx",), show_default="onnx",
               help="onnx, tflite.")  # fmt: skip
+@click.option("--study", "studies", multiple=True, metavar="codebook",
+              help="Beside the recipes: k-means codebooks, which no runtime reads, for the "
+                   "matrices; codebook-all: for the tables too.")  # fmt: skip
 @click.option("--data", metavar="FILE", help="Labelled rows, as for evaluate.")
 @click.option("--metric", metavar="M", help="Over --data; default: the task's own.")
 @click.option("--calibration", metavar="FILE",
@@ -49,6 +52,7 @@ def command(
     methods: tuple[str, ...],
     activations: tuple[str, ...],
     targets: tuple[str, ...],
+    studies: tuple[str, ...],
     data: str | None,
     metric: str | None,
     calibration: str | None,
@@ -73,6 +77,7 @@ def command(
     edgekit sweep ./my-model -o sweep                      3 to 8 bits, ONNX
     edgekit sweep ./my-model -o sweep --target onnx,tflite --activations int8 --jobs 4
     edgekit sweep ./my-model -o sweep --bits 4 --method two-sided,gptq,rtn --data dev.tsv
+    edgekit sweep ./my-model -o sweep --bits 2-4 --embeddings 4g32 --study codebook
     """
     from edgekit.converters.api import sweep
     from edgekit.progress import Progress
@@ -83,7 +88,7 @@ def command(
     result = sweep(
         model,
         out,
-        SweepOptions(bits, groups, embeddings, methods, activations, targets),
+        SweepOptions(bits, groups, embeddings, methods, activations, targets, studies),
         data=data,
         metric=metric,
         calibration=calibration,

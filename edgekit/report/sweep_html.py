@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from edgekit.report.sweep_rows import header, lines, table_rows
+from edgekit.report.sweep_rows import header, in_order, lines, sizes, table_rows
 from edgekit.sweep.result import Sweep
 
 _STYLE = """
@@ -18,6 +18,7 @@ th, td { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: right; w
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left }
 th { cursor: pointer; border-bottom: 2px solid #888 }
 tr.front td { font-weight: 600 }
+tr.study td { font-style: italic; color: #666 }
 """
 
 #: click on a head: sort by that column, again: the other way round
@@ -59,16 +60,17 @@ def page(sweep: Sweep, svg: str | None) -> str:
 
 def _table(sweep: Sweep) -> str:
     heads = "".join(f"<th>{escape(text)}</th>" for text in header(sweep))
-    order = sorted(sweep.points, key=lambda p: (p.target, p.size_bytes, p.recipe))
     body = []
-    for point, row in zip(order, table_rows(sweep), strict=True):
+    for point, row in zip(in_order(sweep), table_rows(sweep), strict=True):
         # sizes are shown in MB or kB: they are sorted by bytes
-        keys = [str(point.size_bytes) if i == 2 else _key(cell) for i, cell in enumerate(row)]
+        exact = ["" if size is None else str(size) for size in sizes(point, sweep)]
+        keys = [*row[:2], *exact, *map(_key, row[2 + len(exact) :])]
         cells = "".join(
             f'<td data-key="{escape(key)}">{escape(cell)}</td>'
             for key, cell in zip(keys, row, strict=True)
         )
-        mark = ' class="front"' if sweep.on_front(point) else ""
+        kind = "front" if sweep.on_front(point) else "study" if point.is_study else ""
+        mark = f' class="{kind}"' if kind else ""
         body.append(f"<tr{mark}>{cells}</tr>\n")
     return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n</table>\n"
 

@@ -46,19 +46,22 @@ def plot(sweep: Sweep) -> tuple[str, bytes]:
 def _draw(axes: Axes, sweep: Sweep) -> None:
     shown = [p for p in sweep.points if p.usable]
     for number, name in enumerate(dict.fromkeys(p.series for p in shown)):
-        line = sorted((p for p in shown if p.series == name), key=lambda p: p.size_bytes)
+        line = sorted((p for p in shown if p.series == name), key=lambda p: p.stored_bytes)
+        study = line[0].is_study
         heights = [_height(p) for p in line]
         values = [value for value, _, _ in heights]
         below = [max(0.0, value - low) for value, low, _ in heights]
         above = [max(0.0, high - value) for value, _, high in heights]
         axes.errorbar(
-            [p.size_bytes / 1e6 for p in line], values, yerr=[below, above], label=name,
+            [p.stored_bytes / 1e6 for p in line], values, yerr=[below, above],
+            label=f"{name} (study: packed store)" if study else name,
             color=f"C{number % 10}", marker=_MARKERS[number // 10 % len(_MARKERS)],
-            markersize=4, linewidth=1, capsize=2,
+            markersize=4, linewidth=1, capsize=2, linestyle=":" if study else "-",
+            markerfacecolor="none" if study else None,
         )  # fmt: skip
         for p, value in zip(line, values, strict=True):
             axes.annotate(
-                "float" if p.bits is None else str(p.bits), (p.size_bytes / 1e6, value),
+                "float" if p.bits is None else str(p.bits), (p.stored_bytes / 1e6, value),
                 xytext=(4, 4), textcoords="offset points", fontsize=8, color=f"C{number % 10}",
             )  # fmt: skip
     for target, front in sweep.fronts.items():

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from edgekit.report.rows import megabytes
 from edgekit.sweep.point import Point
@@ -15,20 +16,44 @@ from edgekit.sweep.result import Sweep
 COLUMNS = (
     "target", "recipe", "bits", "size_bytes", "effective_bits", "cosine", "cosine_low",
     "cosine_high", "cosine_n", "metric", "value", "value_low", "value_high", "difference",
-    "difference_low", "difference_high", "cpu_seconds", "on_front", "problems",
+    "difference_low", "difference_high", "cpu_seconds", "on_front", "problems", "zlib_bytes",
+    "packed_bytes", "packed_zlib_bytes",
 )  # fmt: skip
+
+
+#: said below a table that has studies
+STUDY_NOTE = (
+    "cb...: a study of k-means codebooks, which no runtime multiplies by: size is the float file "
+    "that runs, packed the store that an app would decode into it at install (zlib: of the store); "
+    "bits are the store's. Never recommended."
+)
 
 
 def header(sweep: Sweep) -> tuple[str, ...]:
     """Of the table."""
+    packed = ("zlib", "packed", "its zlib") if sweep.has_studies else ()
     metric = () if sweep.metric is None else (sweep.metric, "against source", "95 %, paired")
-    return ("target", "recipe", "size", "bits", "cosine", "95 %", *metric, "CPU s", "front")
+    return ("target", "recipe", "size", *packed, "bits", "cosine", "95 %", *metric, "CPU s",
+            "front")  # fmt: skip
+
+
+def in_order(sweep: Sweep) -> list[Point]:
+    """The points as the table has them: by target, studies last, smallest first."""
+    return sorted(sweep.points, key=lambda p: (p.target, p.is_study, p.stored_bytes, p.recipe))
+
+
+def sizes(point: Point, sweep: Sweep) -> tuple[int | None, ...]:
+    """The bytes in a row's columns from "size" on."""
+    if not sweep.has_studies:
+        return (point.size_bytes,)
+    packed = point.packed
+    store = (None, None) if packed is None else (packed.size_bytes, packed.zlib_bytes)
+    return (point.size_bytes, point.zlib_bytes, *store)
 
 
 def table_rows(sweep: Sweep) -> list[tuple[str, ...]]:
     """One row per point, smallest file of each target first."""
-    order = sorted(sweep.points, key=lambda p: (p.target, p.size_bytes, p.recipe))
-    return [_row(point, sweep) for point in order]
+    return [_row(point, sweep) for point in in_order(sweep)]
 
 
 def _row(point: Point, sweep: Sweep) -> tuple[str, ...]:
@@ -36,7 +61,7 @@ def _row(point: Point, sweep: Sweep) -> tuple[str, ...]:
     cells: tuple[str, ...] = (
         point.target,
         point.recipe,
-        megabytes(point.size_bytes),
+        *("" if size is None else megabytes(size) for size in sizes(point, sweep)),
         f"{point.effective_bits:.2f}",
         _cosine(c.mean),
         "-" if math.isnan(c.low) else f"{_cosine(c.low)} to {_cosine(c.high)}",
@@ -48,13 +73,15 @@ def _row(point: Point, sweep: Sweep) -> tuple[str, ...]:
         else:
             cells += (f"{m.value:.4f}", f"{m.difference:+.4f}",
                       f"{m.difference_low:+.4f} to {m.difference_high:+.4f}")  # fmt: skip
-    front = "AUDIT" if point.problems else "*" if sweep.on_front(point) else ""
+    front = "*" if sweep.on_front(point) else "study" if point.is_study else ""
+    front = "AUDIT" if point.problems else front
     return (*cells, f"{point.cpu_seconds:.1f}", front)
 
 
 def lines(sweep: Sweep) -> list[str]:
     """What is said below the table: recommendations, problems, failures, refusals."""
     said = [r.sentence for r in sweep.recommendations]
+    said += [STUDY_NOTE] if sweep.has_studies else []
     for p in sweep.points:
         said += [f"{p.target} {p.recipe}: audit: {problem}" for problem in p.problems]
     said += [f"failed: {f.target} {f.recipe}: {f.reason}" for f in sweep.failed]
@@ -77,9 +104,11 @@ def csv_row(point: Point, on_front: bool) -> Sequence[str]:
     metric: tuple[object, ...] = ("",) * 7
     if m is not None:
         metric = (m.name, m.value, m.low, m.high, m.difference, m.difference_low, m.difference_high)
+    packed = ("", "") if point.packed is None else astuple(point.packed)
     values = (
         point.target, point.recipe, point.bits, point.size_bytes, point.effective_bits, c.mean,
         c.low, c.high, c.n, *metric, point.cpu_seconds, on_front, "; ".join(point.problems),
+        point.zlib_bytes, *packed,
     )  # fmt: skip
     return [_cell(value) for value in values]
 

@@ -26,6 +26,9 @@ def pareto_front(pairs: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def front_of(points: Sequence[Point], target: str) -> list[Point]:
-    """The front of one target's usable files: those of another runtime are no alternative."""
-    mine = [p for p in points if p.target == target and p.usable]
+    """The front of one target's usable files.
+
+    Files of another runtime are no alternative, and studies are no files to ship.
+    """
+    mine = [p for p in points if p.target == target and p.usable and not p.is_study]
     return [mine[i] for i in pareto_front([(p.size_bytes, p.loss.mean) for p in mine])]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from edgekit.errors import RecipeSyntaxError, UnsupportedError, UsageError
 from edgekit.recipe import MAX_BITS, MIN_BITS, Recipe
 from edgekit.support import METHODS, TARGETS, check_supported
+from edgekit.sweep.study import KINDS, studies_of
 
 DEFAULT_BITS = ("3-8",)
 DEFAULT_GROUPS = ("32", "c")
@@ -22,7 +23,7 @@ ACTIVATIONS = {"float": "", "int8": "_a8"}
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One file to measure: target ("onnx", "tflite") and canonical recipe."""
+    """One file to measure: target ("onnx", "tflite"), and canonical recipe or a study's name."""
 
     target: str
     recipe: str
@@ -49,6 +50,8 @@ class SweepOptions:
       methods: names, or "default"; empty: the best of each grid.
       activations: "float", "int8".
       targets: "onnx", "tflite".
+      studies: "codebook", "codebook-all": measured beside the recipes at the same bits and tables;
+        see ``edgekit.sweep.study``.
     """
 
     bits: Sequence[str] = DEFAULT_BITS
@@ -57,6 +60,7 @@ class SweepOptions:
     methods: Sequence[str] = ()
     activations: Sequence[str] = ("float",)
     targets: Sequence[str] = DEFAULT_TARGETS
+    studies: Sequence[str] = ()
 
     def target_names(self) -> list[str]:
         """The targets, each once.
@@ -92,7 +96,26 @@ class SweepOptions:
                 refused[wanted] = Refused(target, str(recipe), error.message, error.hint)
             else:
                 made[wanted] = None
+        for study, recipe, target in self._studies():
+            wanted = Combination(target, study)
+            try:
+                check_supported(recipe, target)
+            except UnsupportedError as error:
+                refused[wanted] = Refused(target, study, error.message, error.hint)
+            else:
+                made[wanted] = None
         return list(made), list(refused.values())
+
+    def _studies(self) -> Iterator[tuple[str, Recipe, str]]:
+        """Each study's name, a recipe that is made where its tables are, and the target."""
+        kinds = _known(self.studies, "--study", tuple(KINDS)) if self.studies else []
+        choices = product(
+            self.target_names(), kinds, _embeddings(self.embeddings), _bits(self.bits)
+        )
+        for target, kind, tables, bits in choices:
+            for study in studies_of(kind, bits, tables):
+                linear = "" if study.all_tables else study.tables
+                yield str(study), Recipe.parse(f"w8c_a8{linear}"), target
 
 
 def _items(texts: Sequence[str], option: str) -> list[str]:
@@ -164,4 +187,5 @@ _EXAMPLES = {
     "--method": "two-sided,gptq,rtn",
     "--activations": "int8,float",
     "--target": "onnx,tflite",
+    "--study": "codebook",
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit import plain
 from edgekit.parity.metrics import Interval
 from edgekit.recipe import Grid, Recipe
+from edgekit.sweep.study import CodebookStudy, is_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,34 @@ class MetricValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """The codebook store of a study: written and measured, read by no runtime.
+
+    Attributes:
+      size_bytes: of the store; the float file is decoded from it at install.
+      zlib_bytes: of the same, compressed.
+    """
+
+    size_bytes: int
+    zlib_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One file.
 
     Attributes:
       target: "onnx" or "tflite".
-      recipe: canonical.
-      size_bytes: of the file as written.
-      effective_bits: stored bits per weight, scales and tables included.
+      recipe: canonical; or a study's name (``edgekit.sweep.study``).
+      size_bytes: of the file as written: of a study the float file, as no other can be run.
+      effective_bits: stored bits per weight, scales and tables included; of a study in its store.
       cosine: mean cosine to the source's outputs on held-out text, over judged rows.
       cpu_seconds: of quantization (calibration included), one thread; not deterministic.
       metric: over labelled data, or None without any.
       problems: what the audit found wrong; such a file is not to be trusted.
+      packed: of a study alone.
+      zlib_bytes: of the file compressed by zlib at level 9: what a download or a store's package
+        may come to; installed it has all its bytes.
     """
 
     target: str
@@ -56,10 +73,24 @@ class Point:
     cpu_seconds: float
     metric: MetricValue | None = None
     problems: tuple[str, ...] = ()
+    packed: Packed | None = None
+    zlib_bytes: int = field(kw_only=True)
+
+    @property
+    def is_study(self) -> bool:
+        """It is measured for comparison: neither on the front nor recommended."""
+        return self.packed is not None
+
+    @property
+    def stored_bytes(self) -> int:
+        """Of the file, or of a study's store."""
+        return self.size_bytes if self.packed is None else self.packed.size_bytes
 
     @property
     def bits(self) -> int | None:
         """k of the weights; None for float weights."""
+        if is_study(self.recipe):
+            return CodebookStudy.parse(self.recipe).grid.bits
         weights = Recipe.parse(self.recipe).weights
         return weights.bits if isinstance(weights, Grid) else None
 
@@ -94,6 +125,8 @@ class Point:
             "cpu_seconds": self.cpu_seconds,
             "metric": None if m is None else _metric_out(m),
             "problems": list(self.problems),
+            "packed": None if self.packed is None else asdict(self.packed),
+            "zlib_bytes": self.zlib_bytes,
         }
 
     @staticmethod
@@ -121,6 +154,8 @@ class Point:
                 plain.number(data["cpu_seconds"], "cpu_seconds"),
                 None if data["metric"] is None else _metric_in(data["metric"]),
                 tuple(plain.texts(data["problems"], "problems")),
+                None if data["packed"] is None else _packed_in(data["packed"]),
+                zlib_bytes=plain.integer(data["zlib_bytes"], "zlib_bytes"),
             )
         except KeyError as error:
             raise ValueError(f"field {error} is missing") from None
@@ -139,6 +174,11 @@ def _metric_in(value: Any) -> MetricValue:
     same = None if data["same"] is None else plain.number(data["same"], "same")
     numbers = {name: _in(data[name], name) for name in _NUMBERS}
     return MetricValue(name=plain.text(data["name"], "name"), same=same, **numbers)
+
+
+def _packed_in(value: Any) -> Packed:
+    data = plain.mapping(value, "packed")
+    return Packed(*(plain.integer(data[name], name) for name in ("size_bytes", "zlib_bytes")))
 
 
 def _out(value: float) -> float | None:

@@ -53,13 +53,19 @@ class Sweep:
 
     @property
     def recommendations(self) -> list[Recommendation]:
-        """One for each target."""
-        return [recommend(self.points, target) for target in self.targets]
+        """One for each target that has more than studies."""
+        shipped = {p.target for p in self.points if not p.is_study}
+        return [recommend(self.points, target) for target in self.targets if target in shipped]
 
     @property
     def metric(self) -> str | None:
         """The metric over labelled data, where there is one."""
         return next((p.metric.name for p in self.points if p.metric is not None), None)
+
+    @property
+    def has_studies(self) -> bool:
+        """Some points are studies."""
+        return any(p.is_study for p in self.points)
 
     def on_front(self, point: Point) -> bool:
         """No other file of its target is at once smaller and better."""

@@ -25,7 +25,7 @@ def point(
 ) -> Point:
     """A file of so many bytes that loses so much of the cosine, plus and minus ``width``."""
     cosine = Interval(1 - loss, 1 - loss - width, 1 - loss + width, 414)
-    return Point(target, recipe, size, 4.5, cosine, 1.25, **more)
+    return Point(target, recipe, size, 4.5, cosine, 1.25, zlib_bytes=size * 9 // 10, **more)
 
 
 def metric(difference: float, width: float = 0.0, name: str = "accuracy") -> MetricValue:
