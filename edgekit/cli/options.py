@@ -18,7 +18,8 @@ quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress
 cases: Decorator = click.option(
     "--cases",
     metavar="FILE",
-    help="What to judge on: texts (TSV with header, JSONL), or arrays (.npz, by input name).",
+    help="What to judge on: texts (TSV with header, JSONL), arrays (.npz, by input name), or a "
+    "folder of pictures.",
 )
 base: Decorator = click.option(
     "--base", metavar="MODEL", help="Base of a peft adapter; default: what the adapter names."
