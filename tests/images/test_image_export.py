@@ -95,8 +95,9 @@ def test_the_delegate_takes_every_convolution_in_one_layout(exported_images: Exp
     turned = {"resnet": 1, "mobilenet_v2": 1}
     for recipe in ("fp32", "w8c_a8"):
         file = TfliteFile(exported_images.folder / f"model.{recipe}.tflite")
-        _, outside = file.partitions()
+        pieces, outside = file.partitions()
         assert not {"CONV_2D", "DEPTHWISE_CONV_2D"} & set(outside["main"])
+        assert pieces["main"] == 1
         if exported_images.kind in turned:
             assert file.operators()["TRANSPOSE"] == turned[exported_images.kind]
 
