@@ -11,6 +11,7 @@ from edgekit.converters.explain.result import Explanation, Matrix
 from edgekit.converters.explain.subject import check_source, find_subject, nothing_to_explain
 from edgekit.converters.opening import (
     calibration_text,
+    check_recipes,
     fit_tflite,
     load_source,
     open_target,
@@ -40,6 +41,7 @@ from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
 from edgekit.tasks.cases import read_cases, read_text
 from edgekit.tasks.examples import read_examples
+from edgekit.tasks.image_cases import holds_pictures
 
 __all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
 
@@ -146,8 +148,8 @@ def export(
             "leave it out.",
         )
     # texts are read before anything heavy is loaded; what pictures become, a contract says
-    pictures = cases is not None and Path(cases).is_dir()
-    examples = None if cases is None or pictures else read_cases(Path(cases))
+    given = None if cases is None else Path(cases)
+    examples = None if given is None or holds_pictures(given) else read_cases(given)
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
@@ -164,10 +166,11 @@ def export(
                 checkpoint.contract,
                 {"--buckets": buckets, "--calibration": calibration, "a budget": budget},
             )
+            check_recipes(Path(model), [r for n in names for r in parsed[n]])
         elif "tflite" in names:
             checkpoint = fit_tflite(checkpoint, asked, lengths)
-        if examples is None and cases is not None:
-            examples = read_examples(Path(cases), checkpoint.contract)
+        if examples is None and given is not None:
+            examples = read_examples(given, checkpoint.contract)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]
@@ -319,6 +322,7 @@ def explain(
     if texts < 1:
         raise UsageError(f"{texts} texts are nothing to measure on.", "give 1 or more.")
     subject = find_subject(Path(folder), recipe, target)
+    require_text(subject.manifest.contract, "explaining a file")
     if not subject.has_codes:
         return nothing_to_explain(subject)
     require_packages((), "explaining a file")

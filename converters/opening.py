@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.converters.float_model import Target
 from edgekit.converters.quantize.allocator import share_one_heap
+from edgekit.converters.quantize.methods import get_method
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint
@@ -14,6 +15,7 @@ from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.tensorflow.client import is_foreign
 
 from edgekit.errors import CasesError, MissingExtraError, UnsupportedError
+from edgekit.recipe import Recipe
 from edgekit.tasks.cases import read_cases
 
 DEFAULT_BUCKETS = (32, 64, 128)
@@ -90,6 +92,25 @@ def open_target(name: str) -> Target:
     from edgekit.converters.to_tflite.target import TfliteTarget
 
     return TfliteTarget()
+
+
+def check_recipes(path: Path, recipes: Sequence[Recipe]) -> None:
+    """Refuse methods that look at what a torch module does with text, where there is no such.
+
+    Args:
+      path: of the source.
+      recipes: that were asked for.
+    Raises:
+      UnsupportedError: one of them calibrates.
+    """
+    for recipe in recipes:
+        method = None if recipe.method is None else get_method(recipe.method)
+        if method is not None and method.needs != "nothing":
+            raise UnsupportedError(
+                f"method '{method.name}' of recipe '{recipe}' calibrates a torch module on text, "
+                f"and '{path.name}' has none that reads text.",
+                "leave the method out: the best one that needs no data is taken.",
+            )
 
 
 def calibration_text(path: Path) -> CalibrationText:

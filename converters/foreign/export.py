@@ -12,11 +12,10 @@ from edgekit.converters.foreign.checkpoint import (
     open_source_file,
 )
 from edgekit.converters.foreign.contract import ForeignOptions
-from edgekit.converters.opening import open_target
+from edgekit.converters.opening import check_recipes, open_target
 from edgekit.converters.pipeline import run_pipeline
-from edgekit.converters.quantize.methods import get_method
 
-from edgekit.errors import MissingExtraError, UnsupportedError
+from edgekit.errors import MissingExtraError
 from edgekit.manifest import Manifest
 from edgekit.parity.validate import FileVerdict
 from edgekit.progress import Progress
@@ -57,18 +56,6 @@ def export_foreign(
         checkpoint = convert_foreign(checkpoint, targets, Path(scratch))
         chosen = [open_target(name) for name in targets]
         return run_pipeline(checkpoint, chosen, recipes, examples, staging, progress)
-
-
-def check_recipes(path: Path, recipes: Sequence[Recipe]) -> None:
-    """Refuse methods that look at what a torch module does with text."""
-    for recipe in recipes:
-        method = None if recipe.method is None else get_method(recipe.method)
-        if method is not None and method.needs != "nothing":
-            raise UnsupportedError(
-                f"method '{method.name}' of recipe '{recipe}' calibrates a torch module, and "
-                f"'{path.name}' has none.",
-                "leave the method out: the best one that needs no data is taken.",
-            )
 
 
 def _require_packages(targets: Sequence[str]) -> None:

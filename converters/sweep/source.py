@@ -26,6 +26,7 @@ from edgekit.audit import audit_file
 from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
+from edgekit.runtime.rows import require_text
 from edgekit.sweep.options import Combination
 from edgekit.sweep.point import Point
 from edgekit.sweep.study import CodebookStudy, is_study
@@ -66,6 +67,7 @@ class Source:
         require_packages(setup.targets)
         self._work = work
         checkpoint = load_source(setup.model, setup.task, setup.max_length, setup.base)
+        require_text(checkpoint.contract, "a sweep")
         if "tflite" in setup.targets:
             checkpoint = fit_tflite(checkpoint, setup.max_length)
         self._checkpoint = checkpoint

@@ -15,6 +15,7 @@ from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.graph import clean, float_constants, fuse_biases, role_of
+from edgekit.converters.to_tflite.pools import pad_with_zeros
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 
 from edgekit.audit.tflite_file import pack_model, parse
@@ -61,6 +62,7 @@ def _build(
         buffers = Flatbuffer(_trace(checkpoint, kept_apart))
     inputs_to_constants(buffers, kept_apart, values)
     fuse_biases(buffers)
+    pad_with_zeros(buffers)
     clean(buffers, checkpoint.contract.output_names)
     return buffers, values
 

@@ -28,6 +28,7 @@ from edgekit.evaluate.predict import answers_of, count_cut, told
 from edgekit.evaluate.resample import Estimate, estimate, resampled
 from edgekit.evaluate.subjects import SOURCE, Choice, subjects_of
 from edgekit.progress import Progress
+from edgekit.runtime.rows import require_text
 from edgekit.tasks.cases import read_text
 
 
@@ -130,6 +131,7 @@ def evaluate(
     progress.stage("load")
     choice = Choice(targets, recipes, task, max_length, base, threads)
     contract, subjects = subjects_of(model, reference, choice)
+    require_text(contract, "an evaluation on labelled rows")
     kind = kind_of(contract)
     chosen = choose_metrics(metrics, kind, contract)
     labels = LabelMap(contract.labels)

@@ -50,6 +50,11 @@ def _checked(image: Any, name: str) -> Pixels:
     )
 
 
+def holds_pictures(path: Path) -> bool:
+    """Whether a path that is given as cases is a folder or a picture, by its name alone."""
+    return path.is_dir() or path.suffix.lower() in _ENDINGS
+
+
 def read_image_cases(path: Path) -> list[Example]:
     """The pictures of a folder in the order of their names, or of one file.
 
