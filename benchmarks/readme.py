@@ -67,10 +67,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
     "thresholds": site_tables.thresholds_tables,
+    "sweep": lambda: _shown(site_tables.sweep_table),
     "bench_trust": site_tables.bench_trust_table,
-    **{
-        f"shown_{name}": functools.partial(transcripts.show, name) for name in transcripts.COMMANDS
-    },
+    **{f"shown_{name}": functools.partial(transcripts.show, name) for name in transcripts.COMMANDS},
 }
 
 

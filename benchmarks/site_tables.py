@@ -77,6 +77,15 @@ def read_sweep(name: str) -> Sweep:
     return Sweep(facts, tuple(Point.from_json(p) for p in result["points"]))
 
 
+def sweep_table() -> None:
+    """Print the points of the committed sweep."""
+    from edgekit.report.sweep_rows import header, table_rows
+    from edgekit.report.terminal import print_table
+
+    found = read_sweep("sweep")
+    print_table(header(found), table_rows(found))
+
+
 def sweep_plot() -> str:
     """docs/img/sweep-minilm.svg.
 

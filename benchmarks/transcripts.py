@@ -38,6 +38,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 #: what tests/docs has to know of a block: its exit codes with other models, or why it is not run
 MARKS = {
+    "sweep": "not run: long",
+    "sweep_sst2": "exit code 0 or 1: an audit that finds something makes it 1",
     "bench_memory": "exit code 0 or 1 or 6: a small file fits; no limit can be set everywhere",
 }
 

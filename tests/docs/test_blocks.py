@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+
 import pytest
 
 from tests.docs.blocks import COMMANDS, OTHER, REASONS, blocks, joined, pages, plain, read_blocks

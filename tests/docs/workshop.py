@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from typing import Any
 from tests.docs.blocks import ROOT, Block
 from tests.docs.layout import differences
 
-#: what every other page finds made already
-RECIPES = ("fp32", "w8c_a8", "w4g32_a8")
+#: made before all pages, as most of them begin with its folder
+FIRST = "edgekit export ./my-model -o out --recipe fp32 --recipe w8c_a8"
 
 
 @dataclass
@@ -56,6 +57,13 @@ class Workshop:
     warm: Warm
     done: dict[str, Path] = field(default_factory=dict)
 
+    def make_first(self) -> None:
+        """The export that most pages begin with, and a release of it."""
+        done = self.warm.run(shlex.split(FIRST)[1:], self.given)
+        assert done["code"] == 0, done
+        self.done[FIRST] = self.given
+        shutil.copytree(self.given / "out", self.given / "released")
+
     def start(self, page: str, names: tuple[str, ...] | None = None) -> Path:
         """A page's folder, with copies of what is given (all of it when None)."""
         place = self.folder / page.replace("/", "-")
@@ -89,6 +97,7 @@ class Workshop:
     def _run(
         self, block: Block, command: str | list[str], place: Path, codes: tuple[int, ...]
     ) -> list[str]:
+        began = time.monotonic()
         if isinstance(command, str) and _is_plain(command):
             done = self.warm.run(shlex.split(command)[1:], place)
         else:
@@ -97,6 +106,7 @@ class Workshop:
                 words, cwd=place, env=self.environment, capture_output=True, text=True, check=False
             )
             done = {"code": finished.returncode, "out": finished.stdout, "err": finished.stderr}
+        print(f"{time.monotonic() - began:6.1f} s  {block}: {str(command)[:90]}")
         assert done["code"] in codes, f"{block}: {command}\n{done}"
         return str(done["out"]).splitlines()
 
@@ -113,7 +123,7 @@ def _made(command: str) -> list[str]:
 
 @contextmanager
 def open_workshop(folder: Path) -> Iterator[Workshop]:
-    """Tiny models, an export of one, labelled rows; ``demo`` is tiny here too."""
+    """Tiny models and labelled rows; ``demo`` is tiny here too."""
     from tests.tiny import save_classifier, save_embedder
 
     given, packages, programs = folder / "given", folder / "packages", folder / "programs"
@@ -148,10 +158,6 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
         assert process.stdout.readline() == "ready\n"
         shop = Workshop(folder / "pages", given, environment, Warm(process))
         shop.folder.mkdir()
-        asked = [word for recipe in RECIPES for word in ("--recipe", recipe)]
-        done = shop.warm.run(["export", "./my-model", "-o", "out", *asked, "-q"], given)
-        assert done["code"] == 0, done
-        shutil.copytree(given / "out", given / "released")
         _write_rows(given)
         yield shop
     finally:
@@ -161,12 +167,12 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
 
 def _write_rows(given: Path) -> None:
     """Rows labelled by the model itself, every tenth wrongly: accuracy has something to lose."""
-    import edgekit
+    from edgekit.converters.api import open_source
     from edgekit.tasks.builtin_cases import builtin_texts
 
     texts = [e.text for e in builtin_texts(48, False)]
     texts = [t for t in texts if t.strip() and not set(t) & set("\t\r\n")]
-    answers = edgekit.load(given / "out", target="onnx", recipe="fp32").classify(texts)
+    answers = open_source(str(given / "my-model")).classify(texts)
     labels = sorted({answer["label"] for answer in answers})
     rows = [
         f"{text}\t{labels[0] if number % 10 == 9 else answer['label']}"
