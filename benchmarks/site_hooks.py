@@ -1,4 +1,4 @@
-"""What `mkdocs build` needs beyond mkdocs.yml: the package's tree, decisions, links into the code."""
+"""What `mkdocs build` needs beyond mkdocs.yml: the package's tree, decisions, links to code."""
 
 from __future__ import annotations
 

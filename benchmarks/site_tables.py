@@ -1,4 +1,4 @@
-"""Tables of docs/ that come from code or committed measurements: bounds, trust in ratios, a sweep."""
+"""Tables of docs/ that come from code or committed measurements: bounds, ratios, a sweep."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def thresholds_tables() -> str:
     limit = thresholds.BATCH_LIMIT
     number = sources.setdefault(limit.source, len(sources) + 1)
     parts += [
-        f"Every file: `{limit.metric}` <= {limit.value:g} ({number}). And no file may be farther from "
+        f"Every file: `{limit.metric}` <= {limit.value:g} ({number}). And none may be farther from "
         f"its source than at export: {thresholds.MOVED_FACTOR:g} times its loss then, plus "
         f"{thresholds.MOVED_COSINE:g} of the cosine or {thresholds.MOVED_RMS:g} of `rms_rel` for "
         "single roundings of other CPUs.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?[\d,]*\.?\d+(?:e[-+]?\d+)?%?|(?<=layer\.)\d+|\b(?:MB|kB)\b")
@@ -20,7 +21,7 @@ def differences(shown: list[str], printed: list[str]) -> list[str]:
     not indented must begin with the same four words.
     """
     missing = []
-    headers = [_words(a) for a, b in zip(printed, printed[1:], strict=False) if _RULE.fullmatch(b)]
+    headers = [_words(a) for a, b in itertools.pairwise(printed) if _RULE.fullmatch(b)]
     beginnings = [_words(line)[:4] for line in printed]
     files = {name for line in printed for name in _FILE.findall(line)}
     in_table = False

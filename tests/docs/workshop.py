@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -118,7 +119,7 @@ def _is_plain(command: str) -> bool:
 def _made(command: str) -> list[str]:
     """The folder that an edgekit command makes."""
     words = shlex.split(command)
-    return [after for word, after in zip(words, words[1:], strict=False) if word in ("-o", "--out")]
+    return [after for word, after in itertools.pairwise(words) if word in ("-o", "--out")]
 
 
 @contextmanager
