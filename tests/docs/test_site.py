@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -84,3 +85,17 @@ def test_the_site_is_small(site: Path) -> None:
     assert sum(p.stat().st_size for p in site.rglob("*") if p.is_file()) < 20e6
     for picture in site.rglob("*.svg"):
         assert picture.stat().st_size < 2e6
+
+
+def test_links_that_leave_the_documents_are_checked() -> None:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import site_hooks
+    finally:
+        sys.path.pop(0)
+
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="decisions/0001-layout.md"))
+    shown = site_hooks.on_page_markdown("[a](../bench.md) and [web](../../web_demo)", page)
+    assert shown == "[a](../bench.md) and web (`web_demo`)"
+    with pytest.raises(FileNotFoundError, match="gone"):
+        site_hooks.on_page_markdown("[a](../../gone)", page)
