@@ -94,7 +94,7 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     folder = demo_folder()
     contract = Manifest.read(folder).contract
-    rows = real_rows(Golden.load(folder / GOLDEN_NAME).rows, [LENGTH])
+    rows = real_rows(Golden.load(folder / GOLDEN_NAME, contract).rows, [LENGTH], contract)
     work = WORK / "trust"
     work.mkdir(parents=True, exist_ok=True)
     chain = save_chain(work / "chain.onnx", STEPS)

@@ -45,8 +45,9 @@ def main() -> None:
             if not (way := way_of(family, target)).available:
                 sys.exit(f"{family.name}: {way.why_not}; {way.hint} Nothing was measured.")
     folder = _folder()
-    manifest, golden = Manifest.read(folder), Golden.load(folder / "golden.npz")
-    picked = pick_cases(golden.lengths, CASES, LONGEST)
+    manifest = Manifest.read(folder)
+    golden = Golden.load(folder / "golden.npz", manifest.contract)
+    picked = pick_cases([len(row["input_ids"]) for row in golden.rows], CASES, LONGEST)
     subject = Subject.of(golden, picked, manifest)
     entries = [e for e in manifest.files if e.recipe in RECIPES]
     peer = next(e for e in entries if e.target == "onnx" and e.recipe == "w8c_a8")
@@ -64,7 +65,7 @@ def main() -> None:
             )
             rows.append(found[-1].to_json())
             seconds[f"{entry.path} {family.name}"] = round(cpu_seconds() - start, 2)
-    lengths = [golden.lengths[i] for i in picked]
+    lengths = [len(golden.rows[i]["input_ids"]) for i in picked]
     save(
         "families",
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
+from edgekit.converters.tensorflow.client import is_foreign
 
 from edgekit.budget import Budget, read_budget
 from edgekit.contract import Contract
@@ -29,6 +30,7 @@ from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
 from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.model import Model
+from edgekit.runtime.rows import require_text
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.staging import staged_folder
 from edgekit.support import TARGETS, check_supported
@@ -37,6 +39,7 @@ from edgekit.sweep.result import Sweep
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
 from edgekit.tasks.cases import read_cases, read_text
+from edgekit.tasks.examples import read_examples
 
 __all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
 
@@ -63,18 +66,23 @@ def export(
     metric: str | None = None,
     verify_data: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
+    signature: str | None = None,
+    custom_objects: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
     """Export a fine-tuned model to small files, each proven to still be that model.
 
     Args:
-      model: checkpoint folder (Trainer's output and peft adapters too), hub id, or "demo".
+      model: checkpoint folder (Trainer's output and peft adapters too), hub id, or "demo"; or a
+        SavedModel folder, or a Keras file.
       out: folder to appear, whole, when everything is done.
       targets: "onnx", "tflite".
       recipes: names of recipes or presets; "fast" when empty.
       task: overrides what the checkpoint says.
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
       buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
-      cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones.
+      cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones; .npz of
+        arrays [examples, ...] by input name for a SavedModel or Keras file.
       calibration: TSV or JSONL file of texts that quantization below 8 bits may look at, in place
         of the built-in ones; the more and the more varied the better. Labels are not read.
       force: replace an existing folder.
@@ -89,6 +97,9 @@ def export(
         word (half of ``data`` when None).
       cache: where a search keeps what it computed, to go on after a kill and to serve the next
         budget; the user's cache folder when None.
+      signature: of a SavedModel with several.
+      custom_objects: Python file with the layers of a Keras model; it is run.
+      labels: file with a label per line, in the order of the output, for such a source.
     Returns:
       the folder, its manifest and the verdict of each file; ``passed`` is False when a file
       missed a threshold (the folder is there all the same, with the verdict in it).
@@ -109,7 +120,28 @@ def export(
         for recipe in parsed[name]:
             check_supported(recipe, name, allow_padded)
     lengths = _check_buckets(buckets, max_length)
-    examples = None if cases is None else read_cases(Path(cases))
+    source = Path(model).expanduser()
+    if is_foreign(source):
+        _refuse_options(
+            source,
+            {
+                "--max-length": max_length, "--buckets": buckets, "--calibration": calibration,
+                "--base": base, "--max-size": max_size, "--max-drop": max_drop, "--data": data,
+            },
+        )  # fmt: skip
+        return _export_foreign(
+            source, Path(out), names, parsed, cases, force, progress or Progress.silent(),
+            task, signature, custom_objects, labels,
+        )  # fmt: skip
+    own = {"--signature": signature, "--custom-objects": custom_objects, "--labels": labels}
+    if given := next((name for name, value in own.items() if value is not None), None):
+        raise UsageError(
+            f"{given} is for a SavedModel or a Keras file, and '{model}' is neither.",
+            "leave it out.",
+        )
+    # texts are read before anything heavy is loaded; what pictures become, a contract says
+    pictures = cases is not None and Path(cases).is_dir()
+    examples = None if cases is None or pictures else read_cases(Path(cases))
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
@@ -121,8 +153,15 @@ def export(
         require_packages(names)
         asked = max_length if max_length is not None else (max(lengths) if lengths else None)
         checkpoint = load_source(str(model), task, asked, under)
-        if "tflite" in names:
+        if checkpoint.contract.input_kind != "text":
+            _refuse_text_options(
+                checkpoint.contract,
+                {"--buckets": buckets, "--calibration": calibration, "a budget": budget},
+            )
+        elif "tflite" in names:
             checkpoint = fit_tflite(checkpoint, asked, lengths)
+        if examples is None and cases is not None:
+            examples = read_examples(Path(cases), checkpoint.contract)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]
@@ -207,7 +246,12 @@ def _absolute(model: str) -> str:
 
 
 def reference_golden(
-    model: str, contract: Contract, examples: Sequence[Example], base: str | None = None
+    model: str,
+    contract: Contract,
+    examples: Sequence[Example],
+    base: str | None = None,
+    signature: str | None = None,
+    custom_objects: str | os.PathLike[str] | None = None,
 ) -> Golden:
     """What a checkpoint gives for some texts, under a folder's contract.
 
@@ -216,14 +260,24 @@ def reference_golden(
       contract: of the exported folder: task and lengths are its own.
       examples: the texts.
       base: folder or hub id of an adapter's base.
+      signature: of a SavedModel.
+      custom_objects: Python file with the layers of a Keras model; it is run.
     Returns:
       inputs, reference outputs and weight sketches, as golden.npz holds them.
     """
     from edgekit.audit.sketch import make_sketch
 
+    if is_foreign(Path(model).expanduser()):
+        from edgekit.converters.foreign.checkpoint import ForeignOptions, golden_of
+
+        layers = None if custom_objects is None else Path(custom_objects)
+        options = ForeignOptions(signature=signature or None, custom_objects=layers)
+        return golden_of(Path(model).expanduser(), contract, examples, options)
     checkpoint = load_source(model, contract.task, contract.max_length, base)
     # the checkpoint's own, with the folder's lengths
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    tokenizer = None
+    if contract.input_kind == "text":
+        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree
@@ -292,8 +346,58 @@ def open_source(
     if contract is not None:
         task, max_length = contract.task, contract.max_length
     checkpoint = load_source(str(model), task, max_length, base)
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
+    tokenizer = None
+    if checkpoint.contract.input_kind == "text":
+        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
     return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
+
+
+def _refuse_options(source: Path, options: Mapping[str, object]) -> None:
+    """A SavedModel or Keras file reads no text and has no torch module."""
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        raise UsageError(
+            f"{given} is for models that read text by torch; '{source.name}' takes arrays.",
+            "leave it out.",
+        )
+
+
+def _export_foreign(
+    source: Path,
+    out: Path,
+    targets: Sequence[str],
+    recipes: Mapping[str, Sequence[Recipe]],
+    cases: str | os.PathLike[str] | None,
+    force: bool,
+    progress: Progress,
+    task: str | None,
+    signature: str | None,
+    custom_objects: str | os.PathLike[str] | None,
+    labels: str | os.PathLike[str] | None,
+) -> ExportResult:
+    from edgekit.converters.foreign.checkpoint import ForeignOptions, read_labels
+    from edgekit.converters.foreign.export import export_foreign
+
+    options = ForeignOptions(
+        task=task,
+        signature=signature,
+        custom_objects=None if custom_objects is None else Path(custom_objects),
+        labels=() if labels is None else read_labels(Path(labels)),
+    )
+    given = None if cases is None else Path(cases)
+    _refuse_inside(out, source)
+    with staged_folder(out, force) as staging:
+        manifest, verdicts = export_foreign(
+            source, targets, recipes, options, given, staging, progress
+        )
+    return ExportResult(out, manifest, verdicts)
+
+
+def _refuse_text_options(contract: Contract, options: Mapping[str, object]) -> None:
+    """Options that mean nothing to a model that reads no text."""
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        require_text(contract, given)
 
 
 def _parse_recipes(recipes: Sequence[str], target: str) -> list[Recipe]:

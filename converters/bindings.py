@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,25 @@ class _Index:
     def find(self, value: Floats) -> tuple[str, Transform] | None:
         if value.size < 2:  # one number proves nothing, but a stand-in does
             return self._whole.get(_digest(value))
-        return self._whole.get(_digest(value)) or self._find_rows(value) or self._find_scaled(value)
+        return (
+            self._whole.get(_digest(value))
+            or self._find_axes(value)
+            or self._find_rows(value)
+            or self._find_scaled(value)
+        )
+
+    def _find_axes(self, value: Floats) -> tuple[str, Transform] | None:
+        """A parameter of three or four axes in another order of them."""
+        if value.ndim < 3:
+            return None
+        for name, parameter in self._values.items():
+            if sorted(parameter.shape) != sorted(value.shape):
+                continue
+            for axes in permutations(range(parameter.ndim)):
+                turned = parameter.transpose(axes)
+                if turned.shape == value.shape and np.array_equal(turned, value):
+                    return name, Transform("axes", axes=axes)
+        return None
 
     def _find_rows(self, value: Floats) -> tuple[str, Transform] | None:
         """A run of rows of a table, with or without leading axes of size 1."""

@@ -11,8 +11,9 @@ from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.resolve import resolve
+from edgekit.converters.tensorflow.client import is_foreign
 
-from edgekit.errors import CasesError, MissingExtraError
+from edgekit.errors import CasesError, MissingExtraError, UnsupportedError
 from edgekit.tasks.cases import read_cases
 
 DEFAULT_BUCKETS = (32, 64, 128)
@@ -43,7 +44,16 @@ def display_name(model: str, folder: Path) -> str:
 def load_source(
     model: str, task: str | None, max_length: int | None, base: str | None
 ) -> Checkpoint:
-    """Load a checkpoint: folder, hub id or "demo"."""
+    """Load a checkpoint: folder, hub id or "demo".
+
+    Raises:
+      UnsupportedError: a SavedModel or Keras file, which only ``export`` and ``validate`` take.
+    """
+    if is_foreign(Path(model).expanduser()):
+        raise UnsupportedError(
+            f"'{model}' is a TensorFlow or Keras source, which has no torch module to look into.",
+            "`edgekit export` and `edgekit validate --reference` take it.",
+        )
     require_packages(())
     share_one_heap()  # before torch starts threads
     folder = resolve(model)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
+from edgekit.converters.kept_structure import kept_structure, structures_of
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
@@ -35,6 +36,7 @@ from edgekit.progress import Progress
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.report.markdown import folder_report
+from edgekit.report.rows import megabytes
 from edgekit.runtime.cpu_level import is_available
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example, get_task
@@ -46,9 +48,14 @@ LATENCY_LENGTHS = (32, 128)
 #: share of the weights that are multiplied in float32 from which on it is said
 LEAST_SHARE = 0.01
 
-_PACKAGES = (
-    "torch", "transformers", "onnx-ir", "onnxscript", "onnx", "onnxruntime", "litert-torch",
-    "litert-converter", "ai-edge-litert", "tokenizers", "numpy",
+_PACKAGES = ("onnx-ir", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
+_TORCH = (
+    "torch", "transformers", "onnxscript", "litert-torch", "litert-converter", "tokenizers",
+)  # fmt: skip
+#: a Keras file may have gone through torch
+_TENSORFLOW = (
+    "tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "tf2onnx", "torch",
+    "onnxscript", "litert-torch", "litert-converter",
 )  # fmt: skip
 
 
@@ -110,17 +117,24 @@ def run_pipeline(
       mixer: finds the grids of the recipes that are mixes.
     """
     contract = checkpoint.contract
-    (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
-    tokenizer = TextTokenizer.from_folder(folder, contract)
+    carried = [GOLDEN_NAME]
+    tokenizer = None
+    if contract.input_kind == "text":
+        carried.append(TOKENIZER_NAME)
+        (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
+        tokenizer = TextTokenizer.from_folder(folder, contract)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     progress.stage("reference outputs")
-    check_padding(checkpoint, rows)
+    if contract.input_kind == "text":
+        check_padding(checkpoint, rows)
     reference = checkpoint.reference(rows)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     golden = make_golden(examples, rows, reference, contract, sketches)
-    golden.save(folder / GOLDEN_NAME)
+    golden.save(folder / GOLDEN_NAME, contract)
+    structures = structures_of(checkpoint.parameters)
     stats: dict[str, InputStats] = {}
-    if any(r.int8_activations for target in targets for r in recipes[target.name]):
+    integer = any(r.int8_activations for target in targets for r in recipes[target.name])
+    if integer and checkpoint.can_calibrate:
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
     text = calibration or CalibrationText.builtin()
@@ -146,10 +160,13 @@ def run_pipeline(
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
                     notes = _calibration_notes(made.calibration, text, examples)
+                    kept = kept_structure(file, checkpoint.parameters, structures)
+                    notes += _structure_notes(kept)
                     entry = replace(
                         verdict.entry,
                         calibration=made.calibration,
                         notes=[*verdict.entry.notes, *notes, *_budget_notes(budget)],
+                        structure=kept,
                         mix={name: str(grid) for name, grid in recipe.mix.items()},
                         budget=budget,
                     )
@@ -157,13 +174,13 @@ def run_pipeline(
                     problems = (*verdict.problems, *([missed] if missed else []))
                     verdicts.append(replace(verdict, entry=entry, problems=problems))
     if len(golden.sketches) > len(checkpoint.parameters):  # some files have sketches of their own
-        golden.save(folder / GOLDEN_NAME)
+        golden.save(folder / GOLDEN_NAME, contract)
     progress.done()
     manifest = Manifest(
         contract=contract,
         source=checkpoint.source,
-        made_by=made_by(),
-        golden={name: sha256_file(folder / name) for name in (GOLDEN_NAME, TOKENIZER_NAME)},
+        made_by=made_by(checkpoint.source["kind"]),
+        golden={name: sha256_file(folder / name) for name in carried},
         files=tuple(verdict.entry for verdict in verdicts),
         dropped=tuple(sorted(dropped)),
     )
@@ -221,7 +238,9 @@ def quantized(
     plan = make_plan(recipe, roles, shapes, target.name)
     matrices = {name for name, role in roles.items() if role == "matrix"}
     factors = column_factors(plan, checkpoint.parameters, stats, matrices)
-    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration
+    if not checkpoint.can_calibrate:
+        return Quantized(apply_plan(plan, checkpoint.parameters, factors))
+    from edgekit.converters.quantize.calibration import calibrate_plan, needs_calibration  # torch
 
     if not needs_calibration(plan, matrices):
         return Quantized(apply_plan(plan, checkpoint.parameters, factors))
@@ -302,6 +321,16 @@ def _budget_notes(budget: Mapping[str, Any]) -> list[str]:
     return [*([budget["found"]] if budget["kept"] else []), *budget["summary"]]
 
 
+def _structure_notes(kept: Mapping[str, Any]) -> list[str]:
+    if not kept:
+        return []
+    raw, small = kept["bytes"], kept["compressed_bytes"]
+    return [
+        f"of its source's structure: {kept['summary']}",
+        f"{megabytes(raw)} raw, {megabytes(small)} compressed (zlib 9)",
+    ]
+
+
 def _with_proofs(
     file: WrittenFile, corrected: Mapping[str, npt.NDArray[np.float32]], sketches: dict[str, Sketch]
 ) -> WrittenFile:
@@ -337,7 +366,7 @@ def _verify(
                 problems += [f"on {level}: {text}" for text in levels[level]["failures"]]
     latency: dict[str, Any] = {}
     if not parity.crash:
-        rows = real_rows(golden.rows, LATENCY_LENGTHS)
+        rows = real_rows(golden.rows, LATENCY_LENGTHS, checkpoint.contract)
         result = bench_file(
             file.path, checkpoint.contract, rows, processes=1, rounds=15, weight_cache=False
         )
@@ -429,10 +458,10 @@ def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
     return notes
 
 
-def made_by() -> dict[str, str]:
-    """Versions of everything that shapes the files."""
+def made_by(kind: str = "transformers") -> dict[str, str]:
+    """Versions of everything that shapes the files of a kind of source."""
     versions = {"edgekit": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *(_TORCH if kind == "transformers" else _TENSORFLOW)):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from edgekit import plain
 from edgekit.errors import ArtifactError, first_line
+from edgekit.preprocessing import Preprocessing
 
 InputKind = Literal["text", "image", "arrays"]
 
@@ -22,7 +23,7 @@ _TEXTS: dict[str, tuple[str, ...]] = {
     "truncation_side": ("right", "left"),
     "input_kind": get_args(InputKind),
     "pooling": (),
-    "problem_type": ("", "single_label", "multi_label", "regression"),
+    "problem_type": ("", "single_label", "multi_label", "regression", "probabilities"),
 }
 
 
@@ -49,26 +50,30 @@ class Contract:
       task: a name of ``edgekit.tasks``.
       architecture: the checkpoint's ``model_type``.
       inputs, outputs: in the order of the graph.
-      max_length: tokens, special ones included; longer text is cut there, in the reference too.
+      max_length: tokens, special ones included; longer text is cut there, in the reference too. 0
+        where the input is no text.
       pad_id: token id that fills up a batch or a bucket.
       padding_side, truncation_side: "right" or "left".
-      input_kind: "text" for tokenized text.
+      input_kind: "text" for tokenized text, "image" for pictures that are prepared as the contract
+        says, "arrays" for inputs that are taken as they are.
       pooling: how token vectors become one ("mean", "cls", "max", "mean_sqrt_len", "lasttoken"
         and lists of them joined by "+"), in the graph; empty where the task has none.
       normalize: vectors are scaled to length 1, in the graph.
       labels: by output index; empty where the task has none.
-      problem_type: "single_label", "multi_label", "regression", or empty.
+      problem_type: "single_label", "multi_label", "regression", "probabilities" (single label, the
+        graph ends in a softmax), or empty.
       buckets: lengths that a TFLite file has signatures for, ascending.
       special_ids: ids that stand for no text (padding, separators, mask), ascending.
       mask_id: id of the token to be guessed (masked language models), or None.
+      preprocessing: how a picture becomes the input, for ``input_kind="image"``, or None.
     """
 
     task: str
     architecture: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    max_length: int
-    pad_id: int
+    max_length: int = 0
+    pad_id: int = 0
     padding_side: str = "right"
     truncation_side: str = "right"
     input_kind: InputKind = "text"
@@ -79,6 +84,7 @@ class Contract:
     buckets: tuple[int, ...] = ()
     special_ids: tuple[int, ...] = ()
     mask_id: int | None = None
+    preprocessing: Preprocessing | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -92,7 +98,12 @@ class Contract:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest."""
-        return asdict(self)
+        data = asdict(replace(self, preprocessing=None))
+        if self.preprocessing is None:
+            del data["preprocessing"]
+        else:
+            data["preprocessing"] = self.preprocessing.to_json()
+        return data
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Contract:
@@ -127,7 +138,8 @@ def _checked(values: dict[str, Any]) -> Contract:
         if not values[key]:
             raise ValueError(f"{key} is empty")
     # three tokens: one of text between the two that every encoder adds
-    values["max_length"] = plain.integer(values["max_length"], "max_length", 3, _MOST_TOKENS)
+    least, most = (3, _MOST_TOKENS) if values.get("input_kind", "text") == "text" else (0, 0)
+    values["max_length"] = plain.integer(values["max_length"], "max_length", least, most)
     values["pad_id"] = plain.integer(values["pad_id"], "pad_id", 0, 2**31 - 1)
     plain.flag(values.get("normalize", False), "normalize")
     values["labels"] = tuple(plain.texts(values.get("labels", ()), "labels"))
@@ -144,7 +156,21 @@ def _checked(values: dict[str, Any]) -> Contract:
     )
     if values.get("mask_id") is not None:
         plain.integer(values["mask_id"], "mask_id", 0, 2**31 - 1)
+    _check_preprocessing(values)
     return Contract(**values)
+
+
+def _check_preprocessing(values: dict[str, Any]) -> None:
+    """A picture becomes exactly what the one input of the graph is."""
+    given = values.get("preprocessing")
+    if values.get("input_kind", "text") != "image":
+        if given is not None:
+            raise ValueError("preprocessing is for pictures alone")
+        return
+    values["preprocessing"] = found = Preprocessing.from_json(given)
+    expected = [("float32", ("batch", *found.shape))]
+    if [(spec.dtype, spec.shape) for spec in values["inputs"]] != expected:
+        raise ValueError(f"preprocessing gives float32 {found.shape}, inputs are of another shape")
 
 
 def _spec(data: Any, where: str) -> TensorSpec:

@@ -46,6 +46,8 @@ class FileEntry:
       mix: parameter -> grid ("4g32") of a mix; empty for all other recipes.
       budget: of a mix: ``limit`` (as its name says it), ``kept``, ``found`` (one sentence), and
         what was predicted and measured; empty for all other recipes.
+      structure: what is left of a pruned or clustered source: ``summary``, ``parameters``
+        (``edgekit.audit.structure``), ``bytes`` and ``compressed_bytes``; empty for any other.
     """
 
     path: str
@@ -63,6 +65,7 @@ class FileEntry:
     notes: list[str] = field(default_factory=list)
     mix: dict[str, str] = field(default_factory=dict)
     budget: dict[str, Any] = field(default_factory=dict)
+    structure: dict[str, Any] = field(default_factory=dict)
 
     def full_recipe(self) -> Recipe:
         """The recipe with everything that its name does not say: the grids of a mix."""
@@ -208,7 +211,7 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
     _check_recipe(values, where)
     plain.integer(values["size_bytes"], f"{where}.size_bytes")
     values["effective_bits"] = plain.number(values["effective_bits"], f"{where}.effective_bits")
-    for name in ("audit", "parity", "cpu_levels", "latency", "calibration"):
+    for name in ("audit", "parity", "cpu_levels", "latency", "calibration", "structure"):
         if name in values:
             values[name] = plain.mapping(values[name], f"{where}.{name}")
     for name in ("partitions", "outside"):

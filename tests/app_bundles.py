@@ -21,7 +21,8 @@ def make(export: Path, out: Path, target: str, recipe: str) -> Path:
       ``out``.
     """
     made = bundle(export, out, target, recipe)
-    manifest, golden = Manifest.read(export), Golden.load(export / "golden.npz")
+    manifest = Manifest.read(export)
+    golden = Golden.load(export / "golden.npz", manifest.contract)
     path = export / made.contract["model"]["path"]
     outputs = run_file(path, golden.rows, manifest.contract, modes=["alone"])["alone"]
     values = outputs[made.contract["outputs"][0]["name"]]

@@ -10,7 +10,7 @@ import pytest
 from edgekit.devices.families import FAMILIES
 from edgekit.errors import MachineError, UsageError
 from edgekit.manifest import Manifest
-from edgekit.parity.golden import Golden
+from edgekit.parity.golden import read_golden
 from edgekit.parity.worker import run_file
 from edgekit.runtime.cpu_level import LEVELS, check_level, is_available, limit
 
@@ -65,7 +65,7 @@ def test_products_that_may_saturate_move_on_avx2_and_ours_do_not(tmp_path: Path)
 
 
 def _open(folder: Path):
-    return Manifest.read(folder).contract, Golden.load(folder / "golden.npz")
+    return Manifest.read(folder).contract, read_golden(folder)
 
 
 def _write_product(path: Path, grid) -> None:

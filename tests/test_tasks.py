@@ -13,7 +13,7 @@ import pytest
 import edgekit
 from edgekit.errors import UsageError
 from edgekit.manifest import Manifest
-from edgekit.parity.golden import Golden
+from edgekit.parity.golden import read_golden
 from tests.conftest import ROOT
 from tests.tiny import save_model
 
@@ -270,9 +270,9 @@ def test_masked_language_models_keep_one_table(exported: dict[str, Path]) -> Non
 
 
 def test_golden_outputs_are_the_judged_rows(exported: dict[str, Path]) -> None:
-    golden = Golden.load(exported["fill-mask"] / "golden.npz")
+    golden = read_golden(exported["fill-mask"])
     masks = sum(int((row["input_ids"] == 4).sum()) for row in golden.rows)
     assert len(golden.outputs["logits"]) == masks == sum(len(d) for d in golden.decisions)
-    tagged = Golden.load(exported["token-classification"] / "golden.npz")
+    tagged = read_golden(exported["token-classification"])
     words = sum(int((~np.isin(row["input_ids"], [0, 2, 3, 4])).sum()) for row in tagged.rows)
     assert len(tagged.outputs["logits"]) == words

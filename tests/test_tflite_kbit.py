@@ -66,7 +66,8 @@ def against_its_own_weights(model: Path, folder: Path, entry: FileEntry) -> floa
     import torch
     from edgekit.converters.sources.transformers_folder import load_checkpoint, with_length
 
-    manifest, golden = Manifest.read(folder), Golden.load(folder / "golden.npz")
+    manifest = Manifest.read(folder)
+    golden = Golden.load(folder / "golden.npz", manifest.contract)
     contract = manifest.contract
     checkpoint = load_checkpoint(model, "m", contract.task, contract.max_length, None)
     checkpoint = with_length(checkpoint, contract.max_length, contract.buckets)

@@ -121,7 +121,7 @@ def check_source(subject: Subject, checkpoint: Checkpoint) -> tuple[str, ...]:
     made_from = subject.manifest.source.get("sha256", {})
     if made_from and made_from == checkpoint.source["sha256"]:
         return ()
-    golden = Golden.load(subject.folder / GOLDEN_NAME)
+    golden = Golden.load(subject.folder / GOLDEN_NAME, subject.manifest.contract)
     differs = _first_difference(golden.sketches, checkpoint.parameters, subject.stored())
     if differs is not None:
         raise CheckpointError(

@@ -63,6 +63,23 @@ def pool(name: str, hidden: Tensor, mask: Tensor) -> Tensor:
     return total / (count.sqrt() if name == "mean_sqrt_len" else count)
 
 
+class PicturesModule(nn.Module):
+    """An image classifier that gives its logits, and nothing else.
+
+    Args:
+      model: a transformers model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """float32 [batch, labels] from float32 [batch, 3, height, width]."""
+        logits: Tensor = self.model(pixel_values=pixel_values, return_dict=True).logits
+        return logits
+
+
 class OutputsModule(nn.Module):
     """A transformers model that gives some of its outputs, and nothing else.
 

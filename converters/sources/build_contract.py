@@ -50,7 +50,7 @@ def build_contract(
         names.append("token_type_ids")
     more: dict[str, Any] = {}
     if task == "text-classification":
-        more = _classification(config)
+        more = classification(config)
     elif task == "token-classification":
         more = {"labels": _labels(config)}
     elif task == "fill-mask":
@@ -97,7 +97,12 @@ def _outputs(task: str, config: Any, head: EmbeddingHead) -> tuple[TensorSpec, .
     return tuple(TensorSpec(name, "float32", shapes[task]) for name in get_task(task).outputs)
 
 
-def _classification(config: Any) -> dict[str, Any]:
+def classification(config: Any) -> dict[str, Any]:
+    """Labels and kind of problem of a classifier, as fields of a contract.
+
+    Raises:
+      CheckpointError: labels that are not numbered from 0 on, or two of one name.
+    """
     kinds = {"multi_label_classification": "multi_label", "regression": "regression"}
     problem = kinds.get(config.problem_type or "", "")
     if not problem:

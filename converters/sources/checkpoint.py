@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.runtime.session import Inputs, Outputs
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
+from edgekit.runtime.session import Inputs, Outputs, Session
 from edgekit.tasks import get_task
 from edgekit.tasks.base import judged_rows
 
@@ -28,11 +28,15 @@ class Checkpoint:
       name: as the user gave it, without folders.
       contract: task, inputs, outputs, tokenization, lengths.
       source: kind, sha256 by file, stored dtype: goes into the manifest.
-      tokenizer_json: the tokenizer as tokenizers reads it.
+      tokenizer_json: the tokenizer as tokenizers reads it; empty where the input is no text.
       parameters: name -> float32 array; tied ones once, under their first name.
       module: torch module ``forward(**inputs) -> output``, in float32, evaluation mode; None for
         sources without one.
       model: the transformers model inside ``module``, or None.
+      folder: where it was read from.
+      graphs: target -> ``FloatGraph``, where the source's own framework converted it already.
+      original: the module as it was given, where ``module`` is a changed copy for export (folded
+        norms); the reference comes from it. None where they are the same.
     """
 
     name: str
@@ -43,17 +47,28 @@ class Checkpoint:
     module: Any
     model: Any
     folder: Path
+    graphs: Mapping[str, Any] = field(default_factory=dict)
+    original: Any = None
 
-    def reference(self, rows: Sequence[Ids]) -> dict[str, Floats]:
+    @property
+    def can_calibrate(self) -> bool:
+        """Whether methods that look at text can run: there is a torch module that reads some."""
+        return self.module is not None and self.contract.input_kind == "text"
+
+    def session(self) -> Session:
+        """The source behind the runtimes' seam."""
+        return ModuleSession(self)
+
+    def reference(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The source's outputs, one example at a time: float32, eager attention, no padding.
 
         Args:
-          rows: int64 [length] arrays by input name.
+          rows: unpadded inputs.
         Returns:
           float32 [m, d] by output name, judged rows (``edgekit.tasks.base``).
         """
         task = get_task(self.contract.task)
-        session = ModuleSession(self)
+        session = self.session()
         found = []
         for row in rows:
             outputs = session.run({name: ids[None] for name, ids in row.items()})
@@ -97,6 +112,8 @@ class ModuleSession:
     def __init__(self, checkpoint: Checkpoint, repaired: bool = False) -> None:
         self._checkpoint = checkpoint
         self._use = checkpoint.for_export if repaired else checkpoint.using_attention
+        given = checkpoint.module if repaired else checkpoint.original
+        self._module = checkpoint.module if given is None else given
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
         """See ``Session.run``."""
@@ -104,7 +121,7 @@ class ModuleSession:
 
         checkpoint = self._checkpoint
         with self._use("eager"), torch.inference_mode():
-            values = checkpoint.module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
+            values = self._module(**{n: torch.from_numpy(v) for n, v in inputs.items()})
         values = values if isinstance(values, tuple) else (values,)
         return {
             name: value.numpy().astype(np.float32)

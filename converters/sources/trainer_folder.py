@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from edgekit.converters.sources.weights_check import find_weights, read_header
+from edgekit.converters.sources.weights_check import check_structure, find_weights
 
 from edgekit.errors import CheckpointError, EdgekitError
 
@@ -25,7 +25,7 @@ _STEP = re.compile(r"checkpoint-(\d+)")
 #: pickle weights count: they are refused, but not by taking another model in their place
 _TOP_WEIGHTS = (
     ADAPTER_WEIGHTS, "adapter_model.bin", "model.safetensors", "model.safetensors.index.json",
-    "pytorch_model.bin", "pytorch_model.bin.index.json",
+    "pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "tf_model.h5.index.json",
 )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def why_incomplete(folder: Path) -> str:
         return "its shards are incomplete" if named else "it has no safetensors weights"
     for path in paths:
         try:
-            read_header(path)
+            check_structure(path)
         except (EdgekitError, OSError):
             return f"its {path.name} is damaged or cut off"
     return ""

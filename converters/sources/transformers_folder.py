@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edgekit.converters.sources.layout import Layout, find_layout
 from edgekit.converters.sources.merge import load_options, merge_adapter
 from edgekit.converters.sources.quantized import refuse_quantized
 from edgekit.converters.sources.sentence_transformers import EmbeddingHead, read_head
+from edgekit.converters.sources.tf_module import load_tf_model, tf_notes
 from edgekit.converters.sources.tokenizer_files import (
     check_tokenizer_files,
     pad_token_notes,
@@ -23,7 +24,7 @@ from edgekit.converters.sources.tokenizer_files import (
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
-from edgekit.errors import CheckpointError, UnsupportedError, first_line
+from edgekit.errors import CheckpointError, EdgekitError, UnsupportedError, first_line
 from edgekit.tasks import get_task, task_names
 
 #: model types that are tested; others are refused until they are (docs/decisions/0006-scope.md)
@@ -31,6 +32,9 @@ ARCHITECTURES = (
     "bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra", "albert", "mpnet",
     "mobilebert", "deberta-v2", "modernbert", "ernie", "squeezebert", "convbert", "funnel",
 )  # fmt: skip
+
+#: model types that look at pictures (``image_folder``)
+IMAGE_ARCHITECTURES = ("resnet", "mobilenet_v2", "vit")
 
 #: task -> ending of an entry in config.json's ``architectures``, and transformers' class for it.
 #: A bare encoder is taken for sentence embedding; its token vectors are asked for by name.
@@ -41,9 +45,13 @@ _TASKS = {
     "fill-mask": ("ForMaskedLM", "AutoModelForMaskedLM"),
     "sentence-embedding": ("Model", "AutoModel"),
     "feature-extraction": ("Model", "AutoModel"),
+    "image-classification": ("ForImageClassification", "AutoModelForImageClassification"),
 }
 #: tasks that a bare encoder serves: a checkpoint with another head has its encoder too
 _HEADLESS = ("sentence-embedding", "feature-extraction")
+
+
+IMAGE_TASK = "image-classification"
 
 
 def load_checkpoint(
@@ -68,16 +76,26 @@ def load_checkpoint(
     layout = find_layout(folder, base)
     config = layout.config(read_config(layout.model))
     architecture = _architecture(folder, config)
+    if architecture in IMAGE_ARCHITECTURES:
+        from edgekit.converters.sources.image_folder import load_image_checkpoint
+
+        return load_image_checkpoint(folder, layout, config, name, task, max_length)
     head = read_head(layout.head)
     task = task or _guess_task(folder, config, head)
     if task not in task_names():
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
-    digests, dtypes = check_weights(find_weights(layout.model))
+    if task not in _TASKS or task == IMAGE_TASK:
+        raise UnsupportedError(
+            f"'{folder}' is a text model ({architecture}), not one for {task}.",
+            "leave --task out.",
+        )
+    weights = find_weights(layout.model)
+    digests, dtypes = check_weights(weights)
     tokenizer, notes = _load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
-    module, model = _load_module(layout.model, task, pooling, layout.adapter)
+    module, model, more = load_module(layout.model, weights, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
     contract = build_contract(task, architecture, model, tokenizer, pooling, limit)
     return Checkpoint(
@@ -89,7 +107,7 @@ def load_checkpoint(
             "sha256": layout.digests(digests),
             "stored_as": sorted(dtypes),
             "reference": "float32, eager attention, CPU",
-            **layout.manifest_entries(notes),
+            **layout.manifest_entries([*notes, *more]),
         },
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
@@ -129,10 +147,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _architecture(folder: Path, config: dict[str, Any]) -> str:
     kind = str(config.get("model_type", "none"))
-    if kind not in ARCHITECTURES:
+    if kind not in (*ARCHITECTURES, *IMAGE_ARCHITECTURES):
         raise UnsupportedError(
             f"architecture '{kind}' of '{folder}' is not supported.",
-            f"supported: {', '.join(ARCHITECTURES)}.",
+            f"supported: {', '.join((*ARCHITECTURES, *IMAGE_ARCHITECTURES))}.",
         )
     return kind
 
@@ -175,10 +193,14 @@ def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[s
     return tokenizer, [*notes, *pad_token_notes(tokenizer, config)]
 
 
-def _load_module(
-    folder: Path, task: str, head: EmbeddingHead, adapter: Adapter | None = None
-) -> tuple[Any, Any]:
-    """The task's wrapper and the transformers model in it, float32, evaluation mode."""
+def load_module(
+    folder: Path,
+    weights: Sequence[Path],
+    task: str,
+    head: EmbeddingHead,
+    adapter: Adapter | None = None,
+) -> tuple[Any, Any, list[str]]:
+    """The task's wrapper, the transformers model in it, float32, evaluation mode; and notes."""
     with quiet_libraries():
         import torch
         import transformers
@@ -189,16 +211,22 @@ def _load_module(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = load_options(adapter) if adapter else {}
+    auto_class = getattr(transformers, _TASKS[task][1])
     try:
-        model, info = getattr(transformers, _TASKS[task][1]).from_pretrained(
-            str(folder),
-            dtype=torch.float32,
-            attn_implementation="eager",
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
+        if weights[0].suffix == ".h5":
+            model, info = load_tf_model(auto_class, folder, weights, options)
+        else:
+            model, info = auto_class.from_pretrained(
+                str(folder),
+                dtype=torch.float32,
+                attn_implementation="eager",
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except EdgekitError:
+        raise
     except Exception as error:
         raise CheckpointError(
             f"the weights of '{folder}' do not fit its config ({first_line(error)}).",
@@ -210,8 +238,12 @@ def _load_module(
     model.eval()
     model.requires_grad_(False)
     if task == "sentence-embedding":
-        return heads.SentenceEmbeddingModule(model, head.pooling, head.normalize).eval(), model
-    return heads.OutputsModule(model, get_task(task).outputs).eval(), model
+        module = heads.SentenceEmbeddingModule(model, head.pooling, head.normalize)
+    elif task == IMAGE_TASK:
+        module = heads.PicturesModule(model)
+    else:
+        module = heads.OutputsModule(model, get_task(task).outputs)
+    return module.eval(), model, tf_notes(folder, weights, info)
 
 
 def _check_loading(folder: Path, info: dict[str, Any], task: str) -> None:

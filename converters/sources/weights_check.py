@@ -1,4 +1,4 @@
-"""Looking at safetensors files before anything trusts them."""
+"""Looking at weight files before anything trusts them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import json
 import math
 import struct
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edgekit.converters.sources import tf_weights
 
 from edgekit.errors import CheckpointError, UnsupportedError
 
@@ -30,7 +32,9 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 def find_weights(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint: one, or the shards that the index lists.
+    """The weight files of a checkpoint: one, or the shards that the index lists.
+
+    safetensors; where there are none, the HDF5 files of transformers' TensorFlow classes.
 
     Raises:
       CheckpointError: there are none, a shard is missing, or only pickle weights are there.
@@ -40,7 +44,11 @@ def find_weights(folder: Path) -> list[Path]:
         return [single]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        return _shards(index)
+        return _shards(index, lambda path, _: set(read_header(path)[0]))
+    if (folder / tf_weights.SINGLE).is_file():
+        return [folder / tf_weights.SINGLE]
+    if (folder / tf_weights.INDEX).is_file():
+        return _shards(folder / tf_weights.INDEX, tf_weights.listed_in)
     if any((folder / name).exists() for name in _PICKLES):
         raise CheckpointError(
             f"'{folder}' holds only pickle weights (pytorch_model.bin), which can run code.",
@@ -52,9 +60,11 @@ def find_weights(folder: Path) -> list[Path]:
     )
 
 
-def _shards(index: Path) -> list[Path]:
+def _shards(index: Path, held_in: Callable[[Path, Iterable[str]], set[str]]) -> list[Path]:
     """The files that an index lists, after a look at whether they hold what it says.
 
+    Args:
+      held_in: the tensors of a shard, given those that the index knows.
     Source: transformers' sharded checkpoints: ``weight_map`` has tensor name -> file name.
     """
     folder = index.parent
@@ -82,7 +92,7 @@ def _shards(index: Path) -> list[Path]:
                 f"shard '{path.name}' of '{folder}' is missing.", "copy the folder anew."
             )
     for path in paths:
-        held = set(read_header(path)[0])
+        held = held_in(path, weight_map)
         for tensor in sorted(listed[path.name] - held):
             raise CheckpointError(
                 f"shard '{path}' lacks tensor '{tensor}', which the index says it holds.",
@@ -105,6 +115,8 @@ def check_weights(paths: list[Path]) -> tuple[dict[str, str], set[str]]:
     Raises:
       CheckpointError: truncated, header damaged, or NaN / infinite values.
     """
+    if all(path.suffix == ".h5" for path in paths):
+        return tf_weights.check_tf_weights(paths)
     digests, dtypes = {}, set()
     for path in paths:
         header, start = read_header(path)
@@ -118,6 +130,18 @@ def check_weights(paths: list[Path]) -> tuple[dict[str, str], set[str]]:
             dtypes.add(info["dtype"])
             _check_finite(path, name, info, data[start:])
     return digests, dtypes
+
+
+def check_structure(path: Path) -> None:
+    """Hold a weight file's sizes against what it says of itself; no values are looked at.
+
+    Raises:
+      CheckpointError: cut off or damaged.
+    """
+    if path.suffix == ".h5":
+        tf_weights.stored_tensors(path)
+    else:
+        read_header(path)
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
 from edgekit.converters.sources.checkpoint import Checkpoint
-from edgekit.converters.to_onnx.export import export_graph
 from edgekit.converters.to_onnx.write import write_graph
 
 from edgekit.folding import effective_weights
@@ -26,6 +25,10 @@ class OnnxTarget:
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
+        if checkpoint.graphs:
+            return {"main": checkpoint.graphs[self.name]}
+        from edgekit.converters.to_onnx.export import export_graph  # torch
+
         return {"main": export_graph(checkpoint, folder / "float.onnx")}
 
     def write(

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
 from edgekit.converters.sources.checkpoint import Checkpoint
-from edgekit.converters.to_tflite.export import export_graph
 from edgekit.converters.to_tflite.write import write_graph
 
 from edgekit.qtensor import QuantizedTensor
@@ -28,6 +27,10 @@ class TfliteTarget:
 
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
+        if checkpoint.graphs:
+            return {"main": checkpoint.graphs[self.name]}
+        from edgekit.converters.to_tflite.export import export_graph  # torch
+
         return {"main": export_graph(checkpoint, folder / "float.tflite")}
 
     def write(

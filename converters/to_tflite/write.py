@@ -43,6 +43,8 @@ def _place(
 ) -> StoredTensor:
     buffer = int(binding.constant)
     shape = tuple(int(n) for n in weight.shape)
+    if binding.transform.layout == "axes":  # codes are a matrix: the constant knows all axes
+        shape = _parameter_shape(buffers, buffer, binding.transform.axes)
 
     def stored(dtype: str, bits: int, where: dict[str, int], group: int | None) -> StoredTensor:
         return StoredTensor(
@@ -52,7 +54,7 @@ def _place(
     if isinstance(weight, QuantizedTensor):
         if binding.transform.layout == "transpose":
             raise InternalError(f"{binding.parameter} lies transposed in the graph")
-        held = _held_rows(binding, weight)
+        held = _held_rows(binding, weight, shape)
         store = set_table if binding.role == "table" else set_matrix
         where = store(buffers, buffer, held, binding.transform.factor)
         if weight.input_multiplier is not None:
@@ -67,7 +69,22 @@ def _place(
     return stored("float32", 32, {"values": buffer}, None)
 
 
-def _held_rows(binding: Binding, weight: QuantizedTensor) -> QuantizedTensor:
+def _parameter_shape(buffers: Flatbuffer, buffer: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+    graph, index = next(iter(buffers.tensors_of(buffer)))
+    held = [int(n) for n in graph.tensors[index].shape]
+    return tuple(held[axes.index(axis)] for axis in range(len(axes)))
+
+
+def _held_rows(
+    binding: Binding, weight: QuantizedTensor, shape: tuple[int, ...]
+) -> QuantizedTensor:
+    """The codes that the constant holds, in its order."""
+    if binding.transform.layout == "axes":
+        if weight.group < weight.shape[1]:
+            raise InternalError(f"{binding.parameter} has groups across reordered axes")
+        values = weight.codes.reshape(shape)
+        ordered = values.transpose(binding.transform.axes)
+        return replace(weight, codes=np.ascontiguousarray(ordered).reshape(weight.codes.shape))
     if binding.transform.layout != "rows":
         return weight
     part = slice(binding.transform.start, binding.transform.stop)

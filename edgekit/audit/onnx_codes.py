@@ -68,7 +68,8 @@ def stored_shape(tensor: StoredTensor) -> tuple[int, int]:
 def orient(values: npt.NDArray[Any], tensor: StoredTensor) -> npt.NDArray[Any]:
     """From the file's layout to the parameter's, as a matrix."""
     if tensor.transform.layout == "transpose":
-        values = values.T
+        values = values.reshape(stored_shape(tensor)[::-1]).T
+    values = tensor.transform.undo_axes(values, tensor.shape)
     return values.reshape(stored_shape(tensor)[0], -1)
 
 

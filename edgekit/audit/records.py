@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgekit import plain
 
 Role = Literal["matrix", "table", "tied", "kernel", "vector"]
-Layout = Literal["identity", "transpose", "rows"]
+Layout = Literal["identity", "transpose", "rows", "axes"]
 
 #: parts of ``StoredTensor.where`` of which one is always there
 _VALUES = {"values", "nibbles", "plane4", "plane2", "plane1"}
@@ -24,8 +24,10 @@ class Transform:
     """How a constant of a file follows from a parameter of the source.
 
     Attributes:
-      layout: the same, the transpose, or a run of rows (a position table that was cut).
+      layout: the same, the transpose, a run of rows (a position table that was cut), or another
+        order of the axes (a convolution's kernel).
       start, stop: the rows for ``layout="rows"``.
+      axes: the parameter's axes in the constant's order, for ``layout="axes"``.
       factor: a number that the exporter folded in (attention's 1/sqrt(d), say).
     """
 
@@ -33,6 +35,7 @@ class Transform:
     start: int = 0
     stop: int | None = None
     factor: float = 1.0
+    axes: tuple[int, ...] = ()
 
     def apply(self, parameter: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The constant, float32, in the file's layout (extra axes of size 1 aside)."""
@@ -41,9 +44,28 @@ class Transform:
             value = value.T
         elif self.layout == "rows":
             value = value[self.start : self.stop]
+        elif self.layout == "axes":
+            value = value.transpose(self.axes)
         if self.factor != 1.0:
             value = value * np.float32(self.factor)
         return np.ascontiguousarray(value)
+
+    def undo_axes(
+        self, values: npt.NDArray[np.float32], shape: tuple[int, ...]
+    ) -> npt.NDArray[np.float32]:
+        """From the constant's order of axes to the parameter's.
+
+        Args:
+          values: of the constant, any shape.
+          shape: of the parameter.
+        Returns:
+          [rows, cols], higher axes joined; ``values`` itself for other layouts.
+        """
+        if self.layout != "axes":
+            return values
+        ordered = values.reshape([shape[axis] for axis in self.axes])
+        back = ordered.transpose(np.argsort(self.axes))
+        return np.ascontiguousarray(back).reshape(shape[0], -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +125,8 @@ class StoredTensor:
         if not _VALUES & places.keys() or not all(type(p) in (str, int) for p in places.values()):
             raise plain.PlainDataError(f"{where}: where", places, "a place of its values")
         transform = Transform(**plain.mapping(values.get("transform", {}), where))
-        _check_transform(transform, where)
+        transform = replace(transform, axes=tuple(plain.sequence(transform.axes, where)))
+        _check_transform(transform, where, len(plain.sequence(values["shape"], where)))
         group, digest, sketch = (values.get(key) for key in ("group", "digest", "sketch"))
         return StoredTensor(
             parameter=name,
@@ -132,8 +155,11 @@ def weights_digest(values: npt.NDArray[np.float32]) -> str:
     return hashlib.sha256(repr(values.shape).encode() + plain_zeros.tobytes()).hexdigest()[:32]
 
 
-def _check_transform(transform: Transform, where: str) -> None:
+def _check_transform(transform: Transform, where: str, ndim: int) -> None:
     plain.text(transform.layout, f"{where}: layout", get_args(Layout))
+    axes = [plain.integer(axis, f"{where}: axes", 0, ndim) for axis in transform.axes]
+    if sorted(axes) != (list(range(ndim)) if transform.layout == "axes" else []):
+        raise plain.PlainDataError(f"{where}: axes", axes, "every axis of its parameter once")
     start = plain.integer(transform.start, f"{where}: start", 0, 2**31 - 1)
     if transform.stop is not None:
         plain.integer(transform.stop, f"{where}: stop", start + 1, 2**31)

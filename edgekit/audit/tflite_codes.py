@@ -81,7 +81,9 @@ def read_codes(file: Buffers, tensor: StoredTensor) -> Contents:
         bits += multiplier.size * 32
     noise = (steps / np.float32(np.sqrt(12))).astype(np.float32)
     span = span if groups > 1 else cols
-    return Contents(values, noise, "+".join(kinds), bits, weights_digest(values), span)
+    digest = weights_digest(values)
+    values, noise = (tensor.transform.undo_axes(array, tensor.shape) for array in (values, noise))
+    return Contents(values, noise, "+".join(kinds), bits, digest, span)
 
 
 def _codes(file: Buffers, tensor: StoredTensor) -> tuple[npt.NDArray[np.int16], list[str]]:

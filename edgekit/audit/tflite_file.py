@@ -209,6 +209,7 @@ class TfliteFile:
             rows = (tensor.transform.stop or rows) - tensor.transform.start
         shape = (1, count) if len(tensor.shape) < 2 else (rows, count // rows)
         values = np.frombuffer(data, dtype).astype(np.float32)
+        values = tensor.transform.undo_axes(values, tensor.shape)
         if tensor.transform.layout == "transpose":
             values = values.reshape(shape[::-1]).T
         values = values.reshape(shape) / factor

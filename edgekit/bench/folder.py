@@ -19,8 +19,8 @@ from edgekit.manifest import GOLDEN_NAME, MANIFEST_NAME, FileEntry, Manifest
 from edgekit.parity.golden import Golden
 from edgekit.progress import Progress
 from edgekit.runtime.cpu_level import check_level
+from edgekit.runtime.rows import Row, row_length
 from edgekit.runtime.session import target_of
-from edgekit.runtime.tokenizer import Ids
 
 #: measured where none are asked for, as far as the model's text reaches
 LENGTHS = (32, 128)
@@ -46,7 +46,7 @@ class Subject:
     folder: Path
     contract: Contract
     files: tuple[FileEntry, ...]
-    rows: dict[str, Ids]
+    rows: dict[str, Row]
 
     def measured(self, name: str) -> Measured:
         """One of its files."""
@@ -68,10 +68,13 @@ def read_subject(path: Path, lengths: Sequence[int] | None) -> Subject:
     files = tuple(f for f in manifest.files if path.is_dir() or f.path == path.name)
     if not files:
         raise ArtifactError(f"'{path.name}' is not listed in the manifest.", "export again.")
-    golden = Golden.load(folder / GOLDEN_NAME).rows
-    rows = real_rows(golden, lengths or LENGTHS)
+    contract = manifest.contract
+    if contract.input_kind != "text" and lengths:
+        raise UsageError(f"'{folder}' takes no text, so it has no --lengths.", "leave them out.")
+    golden = Golden.load(folder / GOLDEN_NAME, contract).rows
+    rows = real_rows(golden, lengths or LENGTHS, contract)
     missing = [n for n in lengths or () if str(n) not in rows]
-    longest = max(len(row["input_ids"]) for row in golden)
+    longest = max(row_length(row, contract) for row in golden)
     if missing or not rows:
         raise UsageError(
             f"no text of {missing[0] if missing else LENGTHS[0]} tokens: the longest case of"

@@ -11,7 +11,7 @@ from edgekit.bench.profiles import Profile
 from edgekit.bench.stats import Ratio, paired_ratio
 from edgekit.errors import UsageError
 from edgekit.manifest import sha256_file
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 #: an interval from fewer is as wide as the world
 FEWEST_PROCESSES = 3
@@ -51,7 +51,7 @@ class PairResult:
 def compare_pair(
     file: Measured,
     other: Measured,
-    rows: Mapping[str, Ids],
+    rows: Mapping[str, Row],
     profile: Profile,
     processes: int = PROCESSES,
     rounds: int = ROUNDS,

@@ -15,7 +15,7 @@ from edgekit.bench.profiles import Profile
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, EdgekitError, MachineError, UsageError
 from edgekit.parity.worker import last_words
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 #: seconds that one process may take
 PATIENCE = 3600
@@ -39,7 +39,7 @@ class Measured:
 
 def run_job(
     files: Sequence[Measured],
-    rows: Mapping[str, Ids],
+    rows: Mapping[str, Row],
     profile: Profile,
     group: MemoryGroup | None,
     rounds: int,

@@ -18,7 +18,7 @@ from edgekit.errors import ArtifactError
 from edgekit.manifest import sha256_file
 from edgekit.runtime.cpu import cpu_features, cpu_name
 from edgekit.runtime.cpu_level import check_level
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 #: every result carries this
 CAVEAT = "x86 with limits, not a prediction of milliseconds on a phone"
@@ -93,13 +93,16 @@ class BenchResult:
         return result
 
 
-def real_rows(rows: Sequence[Ids], lengths: Sequence[int]) -> dict[str, Ids]:
+def real_rows(rows: Sequence[Row], lengths: Sequence[int], contract: Contract) -> dict[str, Row]:
     """Real tokenized text of exactly the given lengths, cut from the longest case.
 
     Args:
       rows: unpadded cases.
       lengths: tokens; those that the longest case does not reach are left out.
+      contract: of the folder; where the input is no text, its first case is the one row, as "1".
     """
+    if contract.input_kind != "text":
+        return {"1": rows[0]}
     longest = max(rows, key=lambda row: len(row["input_ids"]))
     found = {}
     for length in lengths:
@@ -114,7 +117,7 @@ def real_rows(rows: Sequence[Ids], lengths: Sequence[int]) -> dict[str, Ids]:
 def bench_file(
     path: Path,
     contract: Contract,
-    rows: Mapping[str, Ids],
+    rows: Mapping[str, Row],
     processes: int = 3,
     rounds: int = 30,
     profile: Profile | None = None,

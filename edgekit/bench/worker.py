@@ -64,8 +64,8 @@ class _File:
 
     def __init__(self, job: dict[str, Any], place: int) -> None:
         from edgekit.contract import Contract
+        from edgekit.runtime.rows import batch_rows
         from edgekit.runtime.session import open_session
-        from edgekit.runtime.tokenizer import pad_batch
 
         file = job["files"][place]
         self._contract = Contract.from_json(file["contract"])
@@ -75,11 +75,12 @@ class _File:
         sessions: list[Any] = []
         self.load = time_call(lambda: sessions.append(opened()), cpu_clock(2))
         self._session = sessions[0]
-        self._pad = pad_batch
+        self._batch = batch_rows
 
-    def call(self, row: dict[str, list[int]]) -> Call:
+    def call(self, row: dict[str, list[Any]]) -> Call:
         """A function that runs the row, batch 1."""
-        inputs = self._pad([{n: np.array(v, np.int64) for n, v in row.items()}], self._contract)
+        kinds = {spec.name: spec.dtype for spec in self._contract.inputs}
+        inputs = self._batch([{n: np.array(v, kinds[n]) for n, v in row.items()}], self._contract)
         return functools.partial(self._session.run, inputs)
 
 

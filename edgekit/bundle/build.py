@@ -16,6 +16,7 @@ from edgekit.errors import ArtifactError, UnprovenError, UsageError
 from edgekit.manifest import FileEntry, Manifest, check_integrity, sha256_file
 from edgekit.parity.golden import open_golden
 from edgekit.recipe import Recipe
+from edgekit.runtime.rows import require_text
 from edgekit.staging import staged_folder
 from edgekit.support import TARGETS
 from edgekit.tasks import get_task
@@ -61,12 +62,13 @@ def bundle(
       ArtifactError: the export is incomplete, damaged or was changed.
       UnprovenError: the file did not pass its gates at export.
       UsageError: no such target or recipe, or several recipes and none named.
-      UnsupportedError: the tokenizer cannot be described for a small reader.
+      UnsupportedError: the tokenizer cannot be described for a small reader, or there is none.
       FolderExistsError, FolderBusyError, MachineError: see ``edgekit.staging``.
     """
     source = Path(folder)
     manifest = Manifest.read(source)
     get_task(manifest.contract.task)
+    require_text(manifest.contract, "a bundle")
     entry = _pick(manifest, target, recipe)
     golden, problems = open_golden(source, manifest)
     problem = check_integrity(source, entry) or next(iter(problems), None)

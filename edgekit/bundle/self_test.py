@@ -12,6 +12,7 @@ from edgekit.contract import Contract
 from edgekit.manifest import FileEntry
 from edgekit.parity.golden import Golden
 from edgekit.parity.thresholds import thresholds_for
+from edgekit.runtime.rows import row_length
 from edgekit.tasks import get_task
 from edgekit.tasks.base import split_rows
 
@@ -50,13 +51,13 @@ def cases(golden: Golden, contract: Contract) -> list[dict[str, Any]]:
     """
     task = get_task(contract.task)
     outputs = split_rows(task, golden.outputs, golden.rows, contract)
-    by_length = np.argsort(golden.lengths, kind="stable")
+    by_length = np.argsort([row_length(row, contract) for row in golden.rows], kind="stable")
     spread = np.linspace(0, len(by_length) - 1, min(CASES, len(by_length)))
     found: list[dict[str, Any]] = []
     numbers = 0
     for i in sorted({int(by_length[round(float(at))]) for at in spread}):
         row, example = golden.rows[i], golden.examples[i]
-        values = outputs[i][task.outputs[0]]
+        values = outputs[i][contract.output_names[0]]
         if not len(values):  # nothing of this case is judged
             continue
         numbers += values.size

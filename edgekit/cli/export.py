@@ -44,6 +44,11 @@ from edgekit.cli.main import print_json
 @click.option(
     "--cache", metavar="DIR", help="Where a search keeps its work; default: your cache folder."
 )
+@click.option("--signature", metavar="NAME", help="Of a SavedModel with several.")
+@options.custom_objects
+@click.option(
+    "--labels", metavar="FILE", help="Of a SavedModel or Keras classifier: a label per line."
+)
 @click.option("--force", is_flag=True, help="Replace an existing folder.")
 @options.json_output
 @options.quiet
@@ -65,6 +70,9 @@ def command(
     metric: str | None,
     verify_data: str | None,
     cache: str | None,
+    signature: str | None,
+    custom_objects: str | None,
+    labels: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -72,16 +80,17 @@ def command(
     """Export MODEL to small files, each proven to still be that model.
 
     MODEL is a checkpoint folder (the output of transformers' Trainer and peft's LoRA adapters
-    too), a hub id, or `demo` (all-MiniLM-L6-v2).
+    too), a hub id, `demo` (all-MiniLM-L6-v2), a TensorFlow SavedModel folder or a Keras file.
 
     \b
     edgekit export ./my-model -o out
     edgekit export demo -o out --recipe fp32 --recipe w8c_a8 --target onnx
     edgekit export demo -o out --max-size 12MB --target onnx
+    edgekit export my_saved_model -o out --signature classify --cases rows.npz
     """
     from edgekit.converters.api import export
     from edgekit.progress import Progress
-    from edgekit.report.rows import notes, result_rows, source_name, source_notes
+    from edgekit.report.rows import contract_facts, notes, result_table, source_name, source_notes
     from edgekit.report.terminal import print_results
     from edgekit.support import TARGETS
 
@@ -103,6 +112,9 @@ def command(
         metric=metric,
         verify_data=verify_data,
         cache=cache,
+        signature=signature,
+        custom_objects=custom_objects,
+        labels=labels,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
@@ -112,8 +124,8 @@ def command(
         contract = result.manifest.contract
         click.echo(
             f"{source_name(result.manifest.source)}: {contract.task}, {contract.architecture}, "
-            f"at most {contract.max_length} tokens -> {out}"
+            f"{contract_facts(contract)} -> {out}"
         )
         told = [*source_notes(result.manifest.source), *notes(result.verdicts)]
-        print_results(result_rows(result.verdicts), told)
+        print_results(*result_table(result.verdicts, contract), told)
     return 0 if result.passed else 1

@@ -71,6 +71,7 @@ def describe(target: Path) -> list[dict[str, Any]]:
                 "tensor_types": audit.to_json()["tensor_types"],
                 "partitions": entry.audit.get("partitions", {}),
                 "outside": entry.audit.get("outside", {}),
+                "structure": entry.structure,
                 "problems": list(audit.problems),
                 "source": manifest.source,
                 "made_by": manifest.made_by,
@@ -97,6 +98,9 @@ def _print(report: dict[str, Any]) -> None:
         line("weights", ", ".join(f"{n} {k}" for k, n in report["tensor_types"].items()))
     if report.get("partitions"):
         line("partitions", ", ".join(f"{k}: {n}" for k, n in report["partitions"].items()))
+    if structure := report.get("structure"):
+        line("structure", structure["summary"])
+        line("compressed", f"{structure['compressed_bytes']:,} bytes (zlib 9)")
     if "source" in report:
         source = report["source"]
         digests = ", ".join(f"{n} {d[:16]}" for n, d in source["sha256"].items())

@@ -16,11 +16,17 @@ json_output: Decorator = click.option(
 )
 quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 cases: Decorator = click.option(
-    "--cases", metavar="FILE", help="Texts to judge on: TSV with header, or JSONL."
+    "--cases",
+    metavar="FILE",
+    help="What to judge on: texts (TSV with header, JSONL), or arrays (.npz, by input name).",
 )
 base: Decorator = click.option(
     "--base", metavar="MODEL", help="Base of a peft adapter; default: what the adapter names."
 )
+custom_objects: Decorator = click.option(
+    "--custom-objects", metavar="MODULE.py",
+    help="Your own Keras layers; the file is run, as any of your Python is.",
+)  # fmt: skip
 cpu_level: Decorator = click.option(
     "--cpu",
     "level",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--reference", metavar="MODEL", help="Compare with this checkpoint (needs torch).")
 @options.base
 @options.cases
+@options.custom_objects
 @click.option(
     "--threshold", "thresholds", multiple=True, metavar="METRIC=VALUE",
     help="A bound of your own: cosine_mean=0.998, or w8c_a8.cosine_mean=0.998 for one recipe.",
@@ -49,6 +50,7 @@ def command(
     reference: str | None,
     base: str | None,
     cases: str | None,
+    custom_objects: str | None,
     thresholds: tuple[str, ...],
     config: str | None,
     level: str,
@@ -86,6 +88,7 @@ def command(
 
         unfit = {
             "--reference": reference, "--base": base, "--cases": cases, "--junit": junit,
+            "--custom-objects": custom_objects,
             "--html": html, "--keep": keep, "--search": search or None,
         }  # fmt: skip
         return run_families(target, level, family_cases, bounds, markdown, as_json, quiet, unfit)
@@ -113,6 +116,7 @@ def command(
         reference=reference,
         base=base,
         cases=cases,
+        custom_objects=custom_objects,
         thresholds=bounds,
         level=level,
         progress=told,
@@ -166,7 +170,7 @@ def _print(result: Validation) -> None:
 def _print_thresholds(verdict: FileVerdict) -> None:
     """The bounds that the first file was held to; --json has all of them."""
     if verdict.parity is not None:
-        shown = [g for g in verdict.parity.gates if g.mode in ("alone", "padded")]
+        shown = [g for g in verdict.parity.gates if g.mode in ("alone", "padded", "batched")]
         click.echo(f"  {verdict.entry.path}: " + "; ".join(str(g) for g in shown))
 
 

@@ -24,6 +24,7 @@ from edgekit.parity.validate import check_thresholds, fitting, locate
 from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied
 from edgekit.progress import Progress
+from edgekit.runtime.rows import row_length
 from edgekit.tasks import get_task
 from edgekit.tasks.base import Floats
 
@@ -153,7 +154,8 @@ def check_families(
     golden, problems = open_golden(folder, manifest)
     _check_runtimes(entries)
     _check_any(families, entries)
-    picked = pick_cases(golden.lengths, cases, LONGEST)
+    lengths = [row_length(row, manifest.contract) for row in golden.rows]
+    picked = pick_cases(lengths, cases, LONGEST)
     subject = Subject.of(golden, picked, manifest)
     results: list[FamilyResult] = []
     for entry in entries:
@@ -162,7 +164,7 @@ def check_families(
             continue
         results += check_file(folder / entry.path, entry, subject, families, thresholds, progress)
     progress.done()
-    tokens = [golden.lengths[i] for i in picked]
+    tokens = [lengths[i] for i in picked]
     return FamilyTable(
         folder,
         tuple(results),

@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.devices import places, web
 from edgekit.devices.families import Family
 from edgekit.parity.worker import PATIENCE, WorkerDied, last_words
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 _WORKER = Path(__file__).with_name("worker.py")
-Row = dict[str, npt.NDArray[np.float32]]
 
 
 class NotHere(Exception):  # noqa: N818 - not an error: a line of the table
@@ -46,14 +44,14 @@ class Run:
 
 
 def execute(
-    family: Family, way: places.Way, path: Path, batches: Sequence[Ids], timeout: float = PATIENCE
+    family: Family, way: places.Way, path: Path, batches: Sequence[Row], timeout: float = PATIENCE
 ) -> Run:
     """Run a file on a family.
 
     Args:
       family, way: what and how, see ``places.way_of``.
       path: the file.
-      batches: int64 [1, length] arrays by input name, an example each.
+      batches: [1, ...] arrays by input name, an example each.
       timeout: seconds.
     Raises:
       NotHere: the emulated machine does not run the runtime, or does not show that CPU.
@@ -70,7 +68,7 @@ def _worker(
     family: Family,
     way: places.Way,
     path: Path,
-    batches: Sequence[Ids],
+    batches: Sequence[Row],
     scratch: Path,
     timeout: float,
 ) -> Run:
@@ -198,6 +196,6 @@ def _arm_command(
     return [qemu, "-cpu", family.qemu, "-L", str(root), str(pythons[0]), "-P"], kept
 
 
-def as_inputs(rows: Sequence[Ids]) -> list[Ids]:
+def as_inputs(rows: Sequence[Row]) -> list[Row]:
     """Unpadded examples as batches of one."""
-    return [{name: np.asarray(v, np.int64)[None] for name, v in row.items()} for row in rows]
+    return [{name: np.asarray(v)[None] for name, v in row.items()} for row in rows]

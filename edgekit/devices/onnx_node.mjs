@@ -1,5 +1,5 @@
 // node onnx_node.mjs DIST MODEL INPUTS OUTPUTS: run a file with onnxruntime-web's wasm build, which
-// is the same in Node as in a browser. INPUTS: [{name: [ids]}]; OUTPUTS: [{name: {shape, data}}].
+// is the same in Node as in a browser. INPUTS and OUTPUTS: [{name: {shape, data}}].
 import fs from 'node:fs';
 import path from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -13,13 +13,18 @@ const session = await ort.InferenceSession.create(new Uint8Array(fs.readFileSync
   executionProviders: ['wasm'],
 });
 const kinds = Object.fromEntries(session.inputMetadata.map((m) => [m.name, m.type]));
+const arrays = {
+  float32: (data) => Float32Array.from(data),
+  int32: (data) => Int32Array.from(data),
+  int64: (data) => BigInt64Array.from(data.map(BigInt)),
+};
 const results = [];
 for (const row of JSON.parse(fs.readFileSync(inputs, 'utf8'))) {
   const feed = {};
   for (const name of session.inputNames) {
-    const wide = kinds[name] !== 'int32';
-    const data = wide ? BigInt64Array.from(row[name].map(BigInt)) : Int32Array.from(row[name]);
-    feed[name] = new ort.Tensor(wide ? 'int64' : 'int32', data, [1, row[name].length]);
+    const {shape, data} = row[name];
+    const kind = kinds[name];
+    feed[name] = new ort.Tensor(kind, arrays[kind](data), shape);
   }
   const found = {};
   for (const [name, value] of Object.entries(await session.run(feed))) {

@@ -11,7 +11,7 @@ from edgekit.devices.execute import Run
 from edgekit.manifest import Manifest
 from edgekit.parity.golden import Golden
 from edgekit.parity.metrics import joined
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import Floats, judged_rows, split_rows
 
@@ -28,7 +28,7 @@ class Subject:
     """
 
     manifest: Manifest
-    rows: tuple[Ids, ...]
+    rows: tuple[Row, ...]
     reference: Mapping[str, Floats]
     decisions: tuple[Decision, ...]
 
@@ -58,4 +58,6 @@ class Subject:
             judged_rows(task, found, [row], contract)
             for found, row in zip(run.rows, self.rows, strict=True)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in task.outputs}
+        return {
+            name: np.concatenate([part[name] for part in parts]) for name in contract.output_names
+        }

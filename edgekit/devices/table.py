@@ -22,8 +22,9 @@ def family_notes(table: FamilyTable) -> list[str]:
     """What is said below the table."""
     run, of = table.examples
     low, high = table.lengths
+    tokens = f", {low} to {high} tokens" if high > 1 else ""
     lines = [
-        f"{run} of {of} golden cases, {low} to {high} tokens. error: root mean square difference "
+        f"{run} of {of} golden cases{tokens}. error: root mean square difference "
         "from the source, as a share of the source's; apart: from the base (native).",
     ]
     runtimes: dict[str, list[str]] = {}

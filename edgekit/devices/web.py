@@ -15,18 +15,18 @@ import numpy.typing as npt
 from edgekit.devices import pins, places
 from edgekit.devices.browser import PageFailed, run_page
 from edgekit.parity.worker import WorkerDied, last_words
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row
 
 _HERE = Path(__file__).parent
 Rows = tuple[dict[str, npt.NDArray[np.float32]], ...]
 
 
-def execute(path: Path, batches: Sequence[Ids], scratch: Path, timeout: float) -> tuple[Rows, str]:
+def execute(path: Path, batches: Sequence[Row], scratch: Path, timeout: float) -> tuple[Rows, str]:
     """Run a file on the web's runtime for its kind.
 
     Args:
       path: .onnx or .tflite.
-      batches: int64 [1, length] arrays by input name.
+      batches: [1, ...] arrays by input name, an example each.
       scratch: an empty folder.
       timeout: seconds.
     Returns:
@@ -35,7 +35,10 @@ def execute(path: Path, batches: Sequence[Ids], scratch: Path, timeout: float) -
       WorkerDied: the runtime refused the file, or did not finish.
       MachineError: no browser.
     """
-    rows = [{name: value[0].tolist() for name, value in row.items()} for row in batches]
+    rows = [
+        {n: {"shape": list(v.shape), "data": v.ravel().tolist()} for n, v in row.items()}
+        for row in batches
+    ]
     (scratch / "inputs.json").write_text(json.dumps(rows), encoding="utf-8")
     modules = places.part("wasm") / "node_modules"
     if path.suffix == ".onnx":

@@ -28,6 +28,12 @@ _CPUID = {
 #: getauxval entry, bit (Linux uapi/asm/hwcap.h of arm64)
 _HWCAP = {"asimd": (16, 1), "asimdhp": (16, 10), "asimddp": (16, 20), "i8mm": (26, 13)}
 
+#: onnxruntime's names of input types that differ from numpy's
+_KINDS = {
+    "float": "float32", "double": "float64",
+    **{name: name for name in ("int8", "uint8", "int16", "int32", "int64", "bool")},
+}  # fmt: skip
+
 Row = dict[str, Any]
 
 
@@ -58,7 +64,7 @@ def open_onnx(path: str, threads: int) -> tuple[str, Callable[[Row], Row]]:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    kinds = {i.name: np.int32 if "int32" in i.type else np.int64 for i in session.get_inputs()}
+    kinds = {i.name: _KINDS[i.type.removeprefix("tensor(")[:-1]] for i in session.get_inputs()}
     names = [o.name for o in session.get_outputs()]
 
     def run(row: Row) -> Row:
@@ -69,16 +75,19 @@ def open_onnx(path: str, threads: int) -> tuple[str, Callable[[Row], Row]]:
 
 
 def open_tflite(path: str, threads: int) -> tuple[str, Callable[[Row], Row]]:
-    """The same through LiteRT's interpreter: the smallest bucket that holds the row."""
+    """The same through LiteRT's interpreter, in the smallest bucket that holds the row."""
     from importlib.metadata import version
 
     from ai_edge_litert.interpreter import Interpreter
 
     say("imported")
     interpreter = Interpreter(model_path=path, num_threads=threads)
-    buckets = {int(n.rpartition("_")[2]): n for n in interpreter.get_signature_list()}
+    names = list(interpreter.get_signature_list())
+    buckets = {int(n.rpartition("_")[2]): n for n in names if n != "main"}
 
     def run(row: Row) -> Row:
+        if not buckets:
+            return dict(interpreter.get_signature_runner(names[0])(**row))
         length = next(iter(row.values())).shape[1]
         name = buckets[min(n for n in buckets if n >= length)]
         runner = interpreter.get_signature_runner(name)

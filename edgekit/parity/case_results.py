@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.parity.golden import Golden
 from edgekit.parity.metrics import cosines, joined, rms_relative
+from edgekit.runtime.rows import row_length
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import split_rows
 
@@ -25,7 +26,7 @@ class CaseResult:
     Attributes:
       index: its place among the cases, from 0.
       text, text_pair: as they were given.
-      tokens: special ones included.
+      tokens: special ones included; 1 where the input is no text.
       error: root mean square error over that of the source's outputs; infinite where the file gave
         no numbers.
       cosine: to the source's outputs, the least of its rows.
@@ -69,7 +70,12 @@ def case_results(found: Outputs, golden: Golden, contract: Contract) -> tuple[Ca
         example = golden.examples[i]
         results.append(
             CaseResult(
-                i, example.text, example.text_pair, golden.lengths[i], *_distance(a, b), decided
+                i,
+                example.text,
+                example.text_pair,
+                row_length(rows[i], contract),
+                *_distance(a, b),
+                decided,
             )
         )
     return tuple(results)

@@ -1,4 +1,4 @@
-"""golden.npz: texts, ids, reference outputs and weight sketches. Arrays only, never pickle."""
+"""golden.npz: examples, their inputs, reference outputs, weight sketches. Arrays, never pickle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, CasesError, InternalError, first_line
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, Manifest, sha256_file
-from edgekit.runtime.tokenizer import Ids, TextTokenizer
+from edgekit.parity.golden_rows import pack_rows, unpack_rows
+from edgekit.runtime.rows import Row
+from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
 
@@ -24,43 +26,33 @@ class Golden:
     """What a folder carries to be re-checked without its source.
 
     Attributes:
-      examples: the texts.
-      rows: their ids, unpadded.
+      examples: the texts, or what else the contract's inputs are made of.
+      rows: their inputs, unpadded.
       outputs: the source's outputs in float32, judged rows [m, d] each (``edgekit.tasks.base``).
       decisions: the source's decision of each example, empty where the task has none.
       sketches: of the source's parameters.
     """
 
     examples: tuple[Example, ...]
-    rows: tuple[Ids, ...]
+    rows: tuple[Row, ...]
     outputs: Mapping[str, npt.NDArray[np.float32]]
     decisions: tuple[Decision, ...]
     sketches: Mapping[str, Sketch]
 
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each row."""
-        return [len(row["input_ids"]) for row in self.rows]
-
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, contract: Contract) -> None:
         """Write golden.npz; the same content gives the same bytes."""
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "texts": np.array([e.text for e in self.examples], np.str_),
-            "pairs": np.array([e.text_pair or "" for e in self.examples], np.str_),
-            "has_pair": np.array([e.text_pair is not None for e in self.examples]),
-            "lengths": np.array(self.lengths, np.int64),
+        arrays = pack_rows(self.examples, self.rows, contract)
+        arrays |= {
             "decisions": np.array([unit for d in self.decisions for unit in d], np.str_),
             "decision_counts": np.array([len(d) for d in self.decisions], np.int64),
         }
-        for name in self.rows[0]:
-            arrays[f"input.{name}"] = np.concatenate([row[name] for row in self.rows])
         for name, value in self.outputs.items():
             arrays[f"output.{name}"] = value
         arrays.update(to_arrays(self.sketches))
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
     @staticmethod
-    def load(path: Path) -> Golden:
+    def load(path: Path, contract: Contract) -> Golden:
         """Read golden.npz.
 
         Raises:
@@ -68,7 +60,7 @@ class Golden:
         """
         try:
             with np.load(path, allow_pickle=False) as data:
-                return _from_arrays({name: data[name] for name in data.files})
+                return _from_arrays({name: data[name] for name in data.files}, contract)
         except FileNotFoundError:
             raise ArtifactError(f"'{path}' is missing.", "export the model again.") from None
         except Exception as error:  # zipfile, zlib and numpy fail with whatever they meet
@@ -86,6 +78,15 @@ class Golden:
         return None
 
 
+def read_golden(folder: Path) -> Golden:
+    """An exported folder's golden arrays, unchecked against its manifest.
+
+    Raises:
+      ArtifactError: manifest or golden.npz is missing or damaged.
+    """
+    return Golden.load(folder / GOLDEN_NAME, Manifest.read(folder).contract)
+
+
 def open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
     """A folder's golden arrays, their bytes and the tokenizer's held against the manifest.
 
@@ -94,7 +95,8 @@ def open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
     Raises:
       ArtifactError: golden.npz or tokenizer.json is missing, changed or damaged.
     """
-    for name in (GOLDEN_NAME, TOKENIZER_NAME):
+    text = manifest.contract.input_kind == "text"
+    for name in (GOLDEN_NAME, *((TOKENIZER_NAME,) if text else ())):
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"'{path}' is missing.", "export the model again.")
@@ -102,39 +104,23 @@ def open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
             raise ArtifactError(
                 f"'{path}' was changed: its sha256 differs from the manifest's.", "export again."
             )
-    golden = Golden.load(folder / GOLDEN_NAME)
+    golden = Golden.load(folder / GOLDEN_NAME, manifest.contract)
+    if not text:
+        return golden, []
     tokenizer = TextTokenizer.from_folder(folder, manifest.contract)
     problem = golden.tokenizer_problem(tokenizer, manifest.contract)
     return golden, [problem] if problem else []
 
 
-def _from_arrays(data: Mapping[str, npt.NDArray[Any]]) -> Golden:
-    lengths = np.asarray(data["lengths"], np.int64)
-    if lengths.ndim != 1 or lengths.min(initial=1) < 1:
-        raise ValueError("its lengths are no lengths")
-    for name, value in data.items():
-        if name.startswith("input.") and value.shape != (lengths.sum(),):
-            raise ValueError(f"{name} has shape {value.shape}, {lengths.sum()} ids expected")
-    ends = np.cumsum(lengths)[:-1]
-    inputs = {
-        name.removeprefix("input."): np.split(np.asarray(value, np.int64), ends)
-        for name, value in data.items()
-        if name.startswith("input.")
-    }
-    rows = tuple(
-        {name: parts[i] for name, parts in inputs.items()} for i in range(len(data["lengths"]))
-    )
-    examples = tuple(
-        Example(str(t), str(p) if has else None)
-        for t, p, has in zip(data["texts"], data["pairs"], data["has_pair"], strict=True)
-    )
+def _from_arrays(data: Mapping[str, npt.NDArray[Any]], contract: Contract) -> Golden:
+    examples, rows = unpack_rows(data, contract)
     outputs = {
         name.removeprefix("output."): np.asarray(value, np.float32)
         for name, value in data.items()
         if name.startswith("output.")
     }
-    if not rows or not outputs or "input_ids" not in inputs or len(examples) != len(rows):
-        raise ValueError("it holds no cases")
+    if not outputs:
+        raise ValueError("it holds no outputs")
     return Golden(examples, rows, outputs, _decisions(data), from_arrays(data))
 
 
@@ -152,7 +138,7 @@ def _decisions(data: Mapping[str, npt.NDArray[Any]]) -> tuple[Decision, ...]:
 
 def make_golden(
     examples: Sequence[Example],
-    rows: Sequence[Ids],
+    rows: Sequence[Row],
     outputs: Mapping[str, npt.NDArray[np.float32]],
     contract: Contract,
     sketches: Mapping[str, Sketch],

@@ -103,9 +103,12 @@ _DECISIONS: dict[str, tuple[Threshold, ...]] = {
 }
 #: task -> recipe class -> bounds
 _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
+    "array-classification": _DECISIONS,
+    "array-outputs": _VECTORS,
     "sentence-embedding": _VECTORS,
     "feature-extraction": _VECTORS,
     "text-classification": _DECISIONS,
+    "image-classification": _DECISIONS,
     "token-classification": _DECISIONS,
     "question-answering": _DECISIONS,
     "fill-mask": _DECISIONS,

@@ -18,7 +18,7 @@ from edgekit.parity.verdict import FileParity, judge
 from edgekit.parity.worker import WorkerDied, run_file
 from edgekit.progress import Progress
 from edgekit.tasks import get_task
-from edgekit.tasks.cases import read_cases
+from edgekit.tasks.examples import read_examples
 
 if TYPE_CHECKING:
     from edgekit.parity.search.result import Search
@@ -115,6 +115,7 @@ def validate(
     level: str = "native",
     progress: Progress | None = None,
     base: str | None = None,
+    custom_objects: str | os.PathLike[str] | None = None,
 ) -> Validation:
     """Re-check an exported folder, or one file of it.
 
@@ -128,6 +129,7 @@ def validate(
       level: CPU level to run on, see ``edgekit.runtime.cpu_level``.
       progress: where stages are told.
       base: folder or hub id of the base, where ``reference`` is an adapter.
+      custom_objects: Python file with the layers of a Keras model; it is run.
     Returns:
       the verdicts; ``passed`` is False when any check failed.
     Raises:
@@ -158,8 +160,16 @@ def validate(
         from edgekit.converters.api import reference_golden
 
         progress.stage("reference")
-        examples = read_cases(Path(cases)) if cases is not None else list(golden.examples)
-        source = reference_golden(reference, manifest.contract, examples, base)
+        contract = manifest.contract
+        examples = list(golden.examples) if cases is None else read_examples(Path(cases), contract)
+        source = reference_golden(
+            reference,
+            manifest.contract,
+            examples,
+            base,
+            manifest.source.get("signature"),
+            custom_objects,
+        )
         # what quantization corrected is proven by the folder's own sketches, the rest by the source
         golden = replace(source, sketches={**golden.sketches, **source.sketches})
     verdicts = []

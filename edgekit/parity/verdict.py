@@ -13,9 +13,9 @@ from edgekit.contract import Contract
 from edgekit.parity.intervals import intervals_of
 from edgekit.parity.metrics import compare, joined
 from edgekit.parity.thresholds import BATCH_LIMIT, Threshold, moved_limit, thresholds_for
-from edgekit.parity.worker import Modes
+from edgekit.parity.worker import Modes, batch_mode
 from edgekit.recipe import Recipe
-from edgekit.runtime.tokenizer import Ids
+from edgekit.runtime.rows import Row, row_length
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import row_counts
 
@@ -44,7 +44,7 @@ class FileParity:
     """Parity of one file.
 
     Attributes:
-      metrics: mode ("alone", "padded", "bucket_64") -> metric -> value.
+      metrics: mode ("alone", "padded" or "batched", "bucket_64") -> metric -> value.
       gates: everything that was judged.
       crash: what happened when the runtime could not run the file, else "".
       intervals: mode -> metric -> ``interval`` [low, high] (95 %, bootstrap over examples) and
@@ -83,7 +83,7 @@ def judge(
     contract: Contract,
     recipe: Recipe,
     target: str,
-    rows: Sequence[Ids],
+    rows: Sequence[Row],
     at_export: Mapping[str, Any] | None = None,
     overrides: Mapping[str, float] | None = None,
     decisions: tuple[Decision, ...] = (),
@@ -109,7 +109,7 @@ def judge(
         ran = np.ones(len(rows), bool)
         if mode.startswith("bucket_"):
             longest = int(mode.removeprefix("bucket_"))
-            ran = np.array([len(row["input_ids"]) <= longest for row in rows])
+            ran = np.array([row_length(row, contract) <= longest for row in rows])
         judged = ran[owner]
         if not judged.any():
             continue
@@ -134,14 +134,15 @@ def judge(
         if before:
             checks.append(moved_limit(contract.task, before))
         gates += [_gate(mode, t, values) for t in checks if t.metric in values]
-    if "alone" in modes and "padded" in modes:
-        drift = np.abs(joined(modes["alone"]) - joined(modes["padded"])).max()
+    together = batch_mode(contract)
+    if "alone" in modes and together in modes:
+        drift = np.abs(joined(modes["alone"]) - joined(modes[together])).max()
         scale = max(1.0, float(np.abs(joined(reference)).max()))
-        metrics["padded"]["batch_drift"] = float(drift) / scale
+        metrics[together]["batch_drift"] = float(drift) / scale
         # integer TFLite files run other lengths through other signatures: a last-bit difference
         # flips roundings there, which the modes' own gates judge
         if target == "onnx" or recipe.kind in ("fp32", "fp16"):
-            gates.append(_gate("padded", BATCH_LIMIT, metrics["padded"]))
+            gates.append(_gate(together, BATCH_LIMIT, metrics[together]))
     return FileParity(metrics, tuple(gates), intervals=intervals)
 
 

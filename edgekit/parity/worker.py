@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.errors import EdgekitError, GateFailed, InternalError, MachineError, UsageError
 from edgekit.runtime.cpu_level import check_level
-from edgekit.runtime.tokenizer import Ids, pad_batch
+from edgekit.runtime.rows import Row, batch_rows, row_length
 from edgekit.tasks import get_task
 from edgekit.tasks.base import judged_rows, row_counts
 
@@ -46,7 +46,7 @@ class WorkerDied(GateFailed):
 
 def run_file(
     path: Path,
-    rows: Sequence[Ids],
+    rows: Sequence[Row],
     contract: Contract,
     level: str = "native",
     threads: int = 1,
@@ -60,7 +60,8 @@ def run_file(
       contract: for padding.
       level: CPU level, see ``edgekit.runtime.cpu_level``.
       threads: of the runtime.
-      modes: "alone" and "padded" when None; plus "bucket_<n>" for each bucket of a TFLite file.
+      modes: "alone" and ``batch_mode`` when None; plus "bucket_<n>" for each bucket of a TFLite
+        file.
     Returns:
       mode -> output name -> float32 [m, d], judged rows (``edgekit.tasks.base``); those of
       examples too long for a bucket are NaN there.
@@ -139,7 +140,7 @@ def _main(job_path: str, out_path: str) -> int:
     limit(job["level"])  # before any runtime is imported
     contract = Contract.from_json(job["contract"])
     with np.load(job["inputs"], allow_pickle=False) as data:
-        rows: list[Ids] = [{} for _ in range(job["count"])]
+        rows: list[Row] = [{} for _ in range(job["count"])]
         for key in data.files:
             number, _, name = key.partition(".")
             rows[int(number)][name] = data[key]
@@ -151,32 +152,40 @@ def _main(job_path: str, out_path: str) -> int:
     return 0
 
 
-def _run_modes(job: dict[str, Any], rows: list[Ids], contract: Contract) -> Modes:
+def _run_modes(job: dict[str, Any], rows: list[Row], contract: Contract) -> Modes:
     from edgekit.runtime.session import open_session
 
     path = Path(job["path"])
     session = open_session(path, job["threads"], weight_cache=False)
-    wanted = job["modes"] or ["alone", "padded", *(f"bucket_{n}" for n in session.buckets)]
+    together = batch_mode(contract)
+    wanted = job["modes"] or ["alone", together, *(f"bucket_{n}" for n in session.buckets)]
     task = get_task(contract.task)
 
-    def run(chunk: list[Ids], length: int | None = None) -> Outputs:
-        outputs = session.run(pad_batch(chunk, contract, length))
+    def run(chunk: list[Row], length: int | None = None) -> Outputs:
+        outputs = session.run(batch_rows(chunk, contract, length))
         return dict(judged_rows(task, outputs, chunk, contract))
 
     results: Modes = {}
     for mode in wanted:
-        if mode == "padded":
+        if mode == together:
             size = _batch_size(contract)
             parts = [run(rows[i : i + size]) for i in range(0, len(rows), size)]
         elif mode == "alone":
             parts = [run([row]) for row in rows]
         else:
             length = int(mode.removeprefix("bucket_"))
-            parts = [run([row], length) if len(row["input_ids"]) <= length else {} for row in rows]
+            parts = [
+                run([row], length) if row_length(row, contract) <= length else {} for row in rows
+            ]
         found = _stack(parts, row_counts(task, rows, contract))
         if found:
             results[mode] = found
     return results
+
+
+def batch_mode(contract: Contract) -> str:
+    """What running examples together is called: texts have to be padded for it."""
+    return "padded" if contract.input_kind == "text" else "batched"
 
 
 def _batch_size(contract: Contract) -> int:
@@ -184,7 +193,7 @@ def _batch_size(contract: Contract) -> int:
     width = max(
         int(np.prod([n for n in spec.shape if isinstance(n, int)])) for spec in contract.outputs
     )
-    return max(2, min(BATCH, MOST_VALUES // (contract.max_length * width)))
+    return max(2, min(BATCH, MOST_VALUES // (max(1, contract.max_length) * width)))
 
 
 def _stack(parts: list[Outputs], counts: list[int]) -> Outputs:

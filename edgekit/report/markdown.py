@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekit.contract import Contract
 from edgekit.manifest import Manifest
 from edgekit.parity.intervals import interval_text
 from edgekit.parity.validate import FileVerdict
-from edgekit.report.rows import HEADER, notes, result_rows, source_name, source_notes
+from edgekit.report.rows import (
+    contract_facts,
+    notes,
+    result_table,
+    source_name,
+    source_notes,
+)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,16 +27,17 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
     """The whole page."""
     contract = manifest.contract
+    example = {"text": "text", "image": "picture"}.get(contract.input_kind, "example")
     lines = [
         f"# {source_name(manifest.source)}: {contract.task}",
         "",
         f"Source: {manifest.source['kind']} checkpoint, reference {manifest.source['reference']}. "
-        f"Text is cut at {contract.max_length} tokens, in the reference too.",
+        + _input_line(contract),
         "",
-        markdown_table(HEADER, result_rows(verdicts)),
+        markdown_table(*result_table(verdicts, contract)),
         "",
-        "Latency is thread CPU time in ms for one text, one thread, on the exporting machine: x86, "
-        "not a prediction of milliseconds on a phone.",
+        f"Latency is thread CPU time in ms for one {example}, one thread, on the exporting "
+        "machine: x86, not a prediction of milliseconds on a phone.",
         "",
         *(f"- {line}" for line in source_notes(manifest.source)),
         *(f"- {line}" for line in notes(verdicts)),
@@ -53,3 +61,9 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
         ]
     made = ", ".join(f"{name} {number}" for name, number in manifest.made_by.items())
     return "\n".join([*lines, f"Made by {made}.", ""])
+
+
+def _input_line(contract: Contract) -> str:
+    if contract.input_kind == "text":
+        return f"Text is cut at {contract.max_length} tokens, in the reference too."
+    return f"Inputs: {contract_facts(contract)}."

@@ -11,7 +11,7 @@ from edgekit.parity.case_results import CaseResult, worst
 from edgekit.parity.validate import FileVerdict, Validation
 from edgekit.report.error_plot import error_plot
 from edgekit.report.page_words import metric_words, verdict_sentence
-from edgekit.report.rows import megabytes, parity_text, source_name
+from edgekit.report.rows import contract_facts, megabytes, parity_text, source_name
 
 #: cases that are listed per file
 WORST = 10
@@ -172,7 +172,7 @@ def _provenance(manifest: Manifest) -> list[str]:
     contract = manifest.contract
     rows = [
         [_cell("task"), _cell(f"{contract.task}, {contract.architecture}")],
-        [_cell("text is cut at"), _cell(f"{contract.max_length} tokens")],
+        [_cell("input"), _cell(contract_facts(contract))],
         [_cell("made by"), _cell(", ".join(f"{k} {v}" for k, v in manifest.made_by.items()))],
     ]
     for name, digest in manifest.source.get("sha256", {}).items():

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.contract import Contract
 from edgekit.parity.intervals import interval_text
 from edgekit.parity.validate import FileVerdict
 from edgekit.parity.verdict import FileParity
 
-HEADER = ("file", "size", "bits", "parity", "worst", "ms 32", "ms 128", "verdict")
+_HEADER = ("file", "size", "bits", "parity", "worst")
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def megabytes(size_bytes: int) -> str:
@@ -28,13 +30,20 @@ def source_notes(source: Mapping[str, Any]) -> list[str]:
     return [f"{source['name']}: {note}" for note in source.get("notes", ())]
 
 
-def result_rows(verdicts: Sequence[FileVerdict]) -> list[tuple[str, ...]]:
-    """One row per file: name, size, effective bits, parity, worst case, latency, verdict."""
+def result_table(verdicts: Sequence[FileVerdict], contract: Contract) -> Table:
+    """Header, and a row per file: name, size, effective bits, parity, worst case, latency, verdict.
+
+    Args:
+      verdicts: of each file.
+      contract: latency is told by tokens, where the input is text.
+    """
+    text = contract.input_kind == "text"
+    lengths = {"32": "ms 32", "128": "ms 128"} if text else {"1": "ms"}
     rows = []
     for verdict in verdicts:
         entry = verdict.entry
         parity, worst = parity_text(verdict.parity)
-        times = [entry.latency.get(n, {}).get("cpu_ms") for n in ("32", "128")]
+        times = [entry.latency.get(n, {}).get("cpu_ms") for n in lengths]
         rows.append(
             (
                 entry.path,
@@ -46,7 +55,14 @@ def result_rows(verdicts: Sequence[FileVerdict]) -> list[tuple[str, ...]]:
                 "pass" if verdict.passed else "FAIL",
             )
         )
-    return rows
+    return (*_HEADER, *lengths.values(), "verdict"), rows
+
+
+def contract_facts(contract: Contract) -> str:
+    """What goes in, in words: "at most 128 tokens", "ids int32 [48]"."""
+    if contract.input_kind == "text":
+        return f"at most {contract.max_length} tokens"
+    return ", ".join(f"{s.name} {s.dtype} {list(s.shape[1:])}" for s in contract.inputs)
 
 
 def parity_text(parity: FileParity | None) -> tuple[str, str]:

@@ -11,8 +11,6 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
-from edgekit.report.rows import HEADER
-
 _NUMBER = re.compile(r"-|[\d.,]+%?( [MkG]?B)?")
 
 
@@ -43,9 +41,11 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
     return [line(header), "  ".join("-" * w for w in widths), *(line(row) for row in rows)]
 
 
-def print_results(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
+def print_results(
+    header: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str]
+) -> None:
     """The table of files and the lines below it."""
-    print_table(HEADER, rows)
+    print_table(header, rows)
     for line in lines:
         print_line(f"  {line}")
 

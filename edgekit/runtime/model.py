@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from edgekit.manifest import (
     sha256_file,
 )
 from edgekit.recipe import Recipe
+from edgekit.runtime.rows import Row, batch_rows, row_length
 from edgekit.runtime.session import Session, open_session
-from edgekit.runtime.tokenizer import Ids, TextTokenizer, pad_batch
-from edgekit.tasks import get_task
+from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.tasks import Example, get_task
 from edgekit.tasks.base import Floats
+from edgekit.tasks.image_cases import Image, image_example
 from edgekit.tasks.token_classification import Aggregation, word_labels
 
 Text = str | tuple[str, str]
@@ -38,17 +40,90 @@ class Model:
     """
 
     def __init__(
-        self, name: str, contract: Contract, tokenizer: TextTokenizer, session: Session
+        self, name: str, contract: Contract, tokenizer: TextTokenizer | None, session: Session
     ) -> None:
         self.name, self.contract = name, contract
         self._task = get_task(contract.task)
-        self._tokenizer = tokenizer
+        self._text = tokenizer
         self._session = session
 
     @property
     def session(self) -> Session:
         """What it runs on."""
         return self._session
+
+    @property
+    def _tokenizer(self) -> TextTokenizer:
+        if self._text is None:
+            raise UsageError(
+                f"'{self.name}' takes no text.",
+                f"its method is .{METHODS[self.contract.task]}().",
+            )
+        return self._text
+
+    def predict(self, inputs: Mapping[str, Any], batch_size: int = 16) -> dict[str, Floats]:
+        """Arrays in, arrays out, of a model that takes arrays.
+
+        Args:
+          inputs: [n, ...] by the contract's input names.
+          batch_size: examples per call of the runtime.
+        Returns:
+          float32 [n, ...] by output name.
+        Raises:
+          UsageError: the folder takes something else.
+          CasesError: an input is missing, or of another shape or type.
+        """
+        outputs = self.outputs(self._array_rows(inputs, "predict"), batch_size)
+        return {name: np.stack([o[name] for o in outputs]) for name in self.contract.output_names}
+
+    def classify_arrays(
+        self, inputs: Mapping[str, Any], batch_size: int = 16
+    ) -> list[dict[str, Any]]:
+        """One ``{"label", "score", "scores"}`` per example of a classifier of arrays.
+
+        Args:
+          inputs, batch_size: as for ``predict``.
+        Raises:
+          UsageError: the folder holds another task.
+          CasesError: an input is missing, or of another shape or type.
+        """
+        self._expect("array-classification", "classify_arrays")
+        outputs = self.outputs(self._array_rows(inputs, "classify_arrays"), batch_size)
+        return [self._task.read(o, None, self.contract) for o in outputs]
+
+    def classify_images(
+        self, images: Sequence[Image], batch_size: int = 16
+    ) -> list[dict[str, Any]]:
+        """One ``{"label", "score", "scores"}`` per picture.
+
+        Args:
+          images: paths of picture files, or pixels, uint8 [height, width, 3] in the order red,
+            green, blue; any size.
+          batch_size: pictures per call of the runtime.
+        Raises:
+          UsageError: the folder holds another task, or something else was given.
+          CasesError: a file is missing, no picture or truncated.
+          MissingExtraError: pillow is not installed.
+        """
+        self._expect("image-classification", "classify_images")
+        path = isinstance(images, str | os.PathLike)
+        _require(not path and not _is_picture(images), "a list of pictures", '["a.png"]')
+        examples = [image_example(image, f"picture {i}") for i, image in enumerate(images)]
+        outputs = self.outputs(self._task.prepare(examples, self.contract, None), batch_size)
+        return [self._task.read(o, None, self.contract) for o in outputs]
+
+    def _array_rows(self, inputs: Mapping[str, Any], method: str) -> list[Row]:
+        if self.contract.input_kind != "arrays":
+            raise UsageError(
+                f".{method}() takes arrays; '{self.name}' reads {self.contract.input_kind}.",
+                f"its method is .{METHODS[self.contract.task]}().",
+            )
+        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        counts = {len(value) for value in arrays.values()}
+        _require(len(counts) == 1, "as many examples of each input", "{name: array [n, ...]}")
+        rows = [{name: value[i] for name, value in arrays.items()} for i in range(counts.pop())]
+        examples = [Example(f"example {i}", arrays=row) for i, row in enumerate(rows)]
+        return self._task.prepare(examples, self.contract, None)
 
     def embed(self, texts: Sequence[Text], batch_size: int = 16) -> Floats:
         """Sentence vectors, float32 [len(texts), dim].
@@ -201,7 +276,7 @@ class Model:
         """Whether each text, pair or list of words is longer than the contract's tokens."""
         return self._tokenizer.is_cut(texts, words)
 
-    def outputs(self, rows: Sequence[Ids], batch_size: int = 16) -> list[dict[str, Floats]]:
+    def outputs(self, rows: Sequence[Row], batch_size: int = 16) -> list[dict[str, Floats]]:
         """The raw outputs of each example, padding cut off.
 
         Args:
@@ -212,10 +287,11 @@ class Model:
         """
         per_token = {s.name for s in self.contract.outputs if "length" in s.shape}
         results: list[dict[str, Floats]] = [{} for _ in rows]
-        for chunk in _batches(rows, self._session.buckets, batch_size):
-            outputs = self._session.run(pad_batch([rows[i] for i in chunk], self.contract))
+        lengths = [row_length(row, self.contract) for row in rows]
+        for chunk in _batches(lengths, self._session.buckets, batch_size):
+            outputs = self._session.run(batch_rows([rows[i] for i in chunk], self.contract))
             for place, i in enumerate(chunk):
-                length = len(rows[i]["input_ids"])
+                length = lengths[i]
                 results[i] = {
                     name: value[place, :length] if name in per_token else value[place]
                     for name, value in outputs.items()
@@ -242,8 +318,11 @@ class Model:
 
 #: task -> the method of ``Model`` that serves it
 METHODS = {
+    "array-classification": "classify_arrays",
+    "array-outputs": "predict",
     "feature-extraction": "features",
     "fill-mask": "fill",
+    "image-classification": "classify_images",
     "question-answering": "answer",
     "sentence-embedding": "embed",
     "text-classification": "classify",
@@ -251,14 +330,21 @@ METHODS = {
 }
 
 
+def _is_picture(images: Any) -> bool:
+    """One picture's pixels in place of a list; a stack of pictures is a list."""
+    return isinstance(images, np.ndarray) and images.ndim < 4
+
+
 def _require(right: bool, expected: str, example: str) -> None:
     if not right:
         raise UsageError(f"{expected} is expected.", f"write {example}.")
 
 
-def _batches(rows: Sequence[Ids], buckets: tuple[int, ...], batch_size: int) -> Iterable[list[int]]:
+def _batches(
+    lengths: Sequence[int], buckets: tuple[int, ...], batch_size: int
+) -> Iterable[list[int]]:
     """Indices in batches of like length: little padding, and the smallest bucket for each."""
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
     size = 1 if buckets else max(1, batch_size)
     return (order[start : start + size] for start in range(0, len(order), size))
 
@@ -288,11 +374,18 @@ def load(
     entry = choose_file(manifest, target, recipe)
     if check:
         problem = check_integrity(path, entry)
-        if not problem and _digest(path / TOKENIZER_NAME) != manifest.golden.get(TOKENIZER_NAME):
+        text = manifest.contract.input_kind == "text"
+        if (
+            not problem
+            and text
+            and _digest(path / TOKENIZER_NAME) != manifest.golden.get(TOKENIZER_NAME)
+        ):
             problem = f"{TOKENIZER_NAME} is missing or was changed"
         if problem:
             raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
-    tokenizer = TextTokenizer.from_folder(path, manifest.contract)
+    tokenizer = None
+    if manifest.contract.input_kind == "text":
+        tokenizer = TextTokenizer.from_folder(path, manifest.contract)
     session = open_session(path / entry.path, threads)
     return Model(f"{path.name}/{entry.path}", manifest.contract, tokenizer, session)
 

@@ -43,9 +43,7 @@ class OnnxSession:
                 f"onnxruntime {onnxruntime.__version__} cannot load '{path}': {first_line(error)}.",
                 "the file may be truncated: export again, or check with `edgekit validate`.",
             ) from error
-        self._dtypes = {
-            i.name: np.int32 if "int32" in i.type else np.int64 for i in self._session.get_inputs()
-        }
+        self._dtypes = {i.name: _dtype(i.type) for i in self._session.get_inputs()}
         self._outputs = [o.name for o in self._session.get_outputs()]
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
@@ -58,3 +56,9 @@ class OnnxSession:
             name: np.asarray(v, dtype=np.float32)
             for name, v in zip(self._outputs, values, strict=True)
         }
+
+
+def _dtype(kind: str) -> np.dtype[Any]:
+    """numpy's type of "tensor(int64)"."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(name, name))

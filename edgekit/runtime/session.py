@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ArtifactError, UsageError
 
-Inputs = Mapping[str, npt.NDArray[np.int64]]
+Inputs = Mapping[str, npt.NDArray[Any]]
 Outputs = dict[str, npt.NDArray[np.float32]]
 
 #: file ending -> target name
@@ -31,7 +31,8 @@ class Session(Protocol):
         """Run a padded batch.
 
         Args:
-          inputs: int64 [batch, length] by the contract's input names.
+          inputs: by the contract's input names: int64 [batch, length] of text, else as the contract
+            says.
           entry: "main" for encoders; "encode" or "decode" for encoder-decoders.
         Returns:
           float32 arrays by the contract's output names, first axis the batch.

@@ -21,6 +21,8 @@ from edgekit.runtime.session import Inputs, Outputs
 
 #: signature name of a bucket: "main_32"
 SEPARATOR = "_"
+#: the signature of a file whose inputs have one size
+MAIN = "main"
 
 
 def signature_name(entry: str, length: int) -> str:
@@ -29,7 +31,7 @@ def signature_name(entry: str, length: int) -> str:
 
 
 def bucket_keys(names: Iterable[str], only: int | None) -> dict[tuple[str, int], str]:
-    """(entry, bucket) -> signature name.
+    """(entry, bucket) -> signature name; the bucket of a file whose inputs have one size is 0.
 
     Raises:
       ArtifactError: a signature is not named like ours.
@@ -37,6 +39,9 @@ def bucket_keys(names: Iterable[str], only: int | None) -> dict[tuple[str, int],
     """
     found = {}
     for name in names:
+        if name == MAIN:
+            found[MAIN, 0] = name
+            continue
         entry, _, length = name.rpartition(SEPARATOR)
         if not length.isdigit():
             raise ArtifactError(
@@ -67,10 +72,10 @@ class _Runner:
     def __init__(self, runner: Any) -> None:
         self._runner = runner
         details = runner.get_input_details()
-        self._shapes = {name: tuple(d["shape"]) for name, d in details.items()}
+        self._kinds = {name: (tuple(d["shape"]), d["dtype"]) for name, d in details.items()}
 
     def run(self, inputs: Inputs) -> Outputs:
-        feed = {name: fit(inputs[name], shape) for name, shape in self._shapes.items()}
+        feed = {name: fit(inputs[name], *kind) for name, kind in self._kinds.items()}
         return {k: np.array(v, np.float32) for k, v in self._runner(**feed).items()}
 
 
@@ -99,11 +104,45 @@ def open_runners(path: Path, threads: int, bucket: int | None) -> Signatures:
             ) from error
 
 
-def fit(array: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
-    """Fill up to the bucket on the right with zeros, which the mask hides."""
-    out = np.zeros(shape, np.int32)
+def fit(
+    array: npt.NDArray[Any], shape: tuple[int, ...], dtype: npt.DTypeLike = np.int32
+) -> npt.NDArray[Any]:
+    """The array as a signature takes it: a text shorter than the bucket is filled up with zeros.
+
+    Args:
+      array: [1, ...].
+      shape, dtype: of the signature's input; zeros on the right of axis 1 are hidden by the mask.
+    Raises:
+      UsageError: another shape.
+    """
+    if array.shape == shape:
+        return array.astype(dtype)
+    if array.ndim != 2 or len(shape) != 2 or array.shape[1] > shape[1]:
+        raise UsageError(
+            f"an input has shape {array.shape[1:]}, the file takes {shape[1:]} for each example.",
+            "see `edgekit inspect` for its inputs.",
+        )
+    out = np.zeros(shape, dtype)
     out[:, : array.shape[1]] = array
     return out
+
+
+def smallest_bucket(buckets: tuple[int, ...], inputs: Inputs) -> int:
+    """The bucket that holds a batch; 0 where inputs have one size.
+
+    Raises:
+      UsageError: it is longer than the largest.
+    """
+    if not buckets:
+        return 0
+    length = next(iter(inputs.values())).shape[1]
+    bucket = next((n for n in buckets if n >= length), None)
+    if bucket is None:
+        raise UsageError(
+            f"{length} tokens exceed the largest bucket of {buckets[-1]}.",
+            "cut the text, or export with a larger --max-length.",
+        )
+    return bucket
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from edgekit.runtime.tflite_plain import (
     fit,
     open_runners,
     quiet_native_log,
+    smallest_bucket,
 )
 
 
@@ -45,7 +46,7 @@ class TfliteSession:
         self._has_run = False
         if not has_avx():
             self._signatures = open_runners(path, threads, bucket)
-            self.buckets = tuple(sorted({length for _, length in self._signatures}))
+            self.buckets = tuple(sorted({length for _, length in self._signatures if length}))
             return
         with quiet_native_log():  # importing starts the runtime's environment already
             try:
@@ -91,19 +92,13 @@ class TfliteSession:
             key: _Signature(model, name, listed[name])
             for key, name in bucket_keys(listed, only).items()
         }
-        self.buckets = tuple(sorted({length for _, length in found}))
+        self.buckets = tuple(sorted({length for _, length in found if length}))
         return found
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
         """See ``Session.run``."""
-        batch, length = next(iter(inputs.values())).shape
-        bucket = next((n for n in self.buckets if n >= length), None)
-        if bucket is None:
-            raise UsageError(
-                f"{length} tokens exceed the largest bucket of {self.buckets[-1]}.",
-                "cut the text, or export with a larger --max-length.",
-            )
-        signature = self._signatures[entry, bucket]
+        batch = len(next(iter(inputs.values())))
+        signature = self._signatures[entry, smallest_bucket(self.buckets, inputs)]
         # the runtime starts its environment, and tells of it, at the very first run
         with contextlib.nullcontext() if self._has_run else quiet_native_log():
             rows = [
@@ -149,17 +144,17 @@ class _Signature:
         self._inputs = model.create_input_buffers(self._index)
         self._outputs = model.create_output_buffers(self._index)
         shapes = model.get_input_tensor_details(name)
-        self._input_shapes = [tuple(shapes[n]["shape"]) for n in self._input_names]
+        self._kinds = [
+            (tuple(shapes[n]["shape"]), np.dtype(shapes[n]["dtype"])) for n in self._input_names
+        ]
         details = model.get_output_tensor_details(name)
         self._output_shapes = [tuple(details[n]["shape"]) for n in self._output_names]
 
     def run(self, inputs: Inputs) -> Outputs:
-        for name, shape, buffer in zip(
-            self._input_names, self._input_shapes, self._inputs, strict=True
-        ):
+        for name, kind, buffer in zip(self._input_names, self._kinds, self._inputs, strict=True):
             if name not in inputs:
                 raise UsageError(f"input '{name}' is missing.", "")
-            buffer.write(fit(inputs[name], shape))
+            buffer.write(fit(inputs[name], *kind))
         self._model.run_by_index(self._index, self._inputs, self._outputs)
         return {
             name: np.array(buffer.read(int(np.prod(shape)), np.float32)).reshape(shape)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.runtime.tokenizer import Encoded, Ids, TextTokenizer
+from edgekit.runtime.rows import Row
+from edgekit.runtime.tokenizer import Ids, TextTokenizer
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
@@ -28,14 +29,16 @@ class Example:
     """One row of a cases or data file.
 
     Attributes:
-      text: first or only text; the question of question answering.
+      text: first or only text; the question of question answering; the name of what is no text.
       text_pair: second text for pair tasks (the context of question answering), or None.
       label: the true label where the file has one.
+      arrays: what is no text: by input name, or ``image`` uint8 [height, width, 3].
     """
 
     text: str
     text_pair: str | None = None
     label: str | None = None
+    arrays: Mapping[str, npt.NDArray[Any]] | None = field(default=None, compare=False)
 
 
 class Task(Protocol):
@@ -51,29 +54,34 @@ class Task(Protocol):
     #: examples come with a second text
     takes_pairs: bool
 
-    def prepare(
-        self, examples: Sequence[Example], contract: Contract, tokenizer: TextTokenizer
-    ) -> list[Ids]:
-        """Unpadded inputs of each example."""
+    def prepare(self, examples: Sequence[Example], contract: Contract, tokenizer: Any) -> list[Row]:
+        """Unpadded inputs of each example.
+
+        Args:
+          examples: of the contract's kind.
+          contract: lengths and sizes.
+          tokenizer: a ``TextTokenizer`` where the input is text, else None.
+        """
         ...
 
-    def positions(self, row: Ids, contract: Contract) -> Positions | None:
+    def positions(self, row: Row, contract: Contract) -> Positions | None:
         """The tokens of an example whose outputs are judged; None for one output per example."""
         ...
 
-    def read(self, outputs: Outputs, encoded: Encoded, contract: Contract, **options: Any) -> Any:
+    def read(self, outputs: Outputs, encoded: Any, contract: Contract, **options: Any) -> Any:
         """One example's result, as ``edgekit.load`` gives it to users.
 
         Args:
           outputs: of this example, padding cut off: [d] arrays, or [length, d] per token.
-          encoded: its tokens and where they lie in the text.
+          encoded: an ``Encoded``, its tokens and where they lie in the text; None for what is no
+            text.
           contract: gives the labels.
           options: of the task's runtime method.
         """
         ...
 
     def decisions(
-        self, outputs: Outputs, rows: Sequence[Ids], contract: Contract
+        self, outputs: Outputs, rows: Sequence[Row], contract: Contract
     ) -> list[Decision] | None:
         """What each example is decided to be, from judged rows; None where nothing is decided."""
         ...
@@ -82,7 +90,7 @@ class Task(Protocol):
         self,
         reference: Outputs,
         candidate: Outputs,
-        rows: Sequence[Ids],
+        rows: Sequence[Row],
         contract: Contract,
         decisions: Sequence[Decision] = (),
     ) -> TaskMetrics:
@@ -115,7 +123,7 @@ def text_tokens(row: Ids, contract: Contract) -> Positions:
     return np.flatnonzero(~np.isin(row["input_ids"], contract.special_ids))
 
 
-def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Contract) -> Outputs:
+def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Row], contract: Contract) -> Outputs:
     """Cut a padded batch's outputs down to the rows that parity compares.
 
     Args:
@@ -124,7 +132,7 @@ def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Con
     Returns:
       float32 [m, d] by name.
     """
-    picked: dict[str, list[Floats]] = {name: [] for name in task.outputs}
+    picked: dict[str, list[Floats]] = {name: [] for name in contract.output_names}
     for i, row in enumerate(rows):
         at = task.positions(row, contract)
         for name, parts in picked.items():
@@ -134,18 +142,18 @@ def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Con
     return {name: np.concatenate(parts) for name, parts in picked.items()}
 
 
-def row_counts(task: Task, rows: Sequence[Ids], contract: Contract) -> list[int]:
+def row_counts(task: Task, rows: Sequence[Row], contract: Contract) -> list[int]:
     """How many judged rows each example has."""
     found = (task.positions(row, contract) for row in rows)
     return [1 if at is None else len(at) for at in found]
 
 
 def split_rows(
-    task: Task, outputs: Outputs, rows: Sequence[Ids], contract: Contract
+    task: Task, outputs: Outputs, rows: Sequence[Row], contract: Contract
 ) -> list[dict[str, Floats]]:
     """Judged rows, example by example."""
     ends = np.cumsum(row_counts(task, rows, contract))[:-1]
-    parts = {name: np.split(outputs[name], ends) for name in task.outputs}
+    parts = {name: np.split(outputs[name], ends) for name in contract.output_names}
     return [{name: part[i] for name, part in parts.items()} for i in range(len(rows))]
 
 

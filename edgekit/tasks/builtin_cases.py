@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgekit.contract import Contract
 from edgekit.tasks.base import Example
 from edgekit.tasks.builtin_questions import builtin_names, builtin_questions
+from edgekit.tasks.image_cases import drawn_cases
 from edgekit.tasks.registry import get_task
 
 _TEXTS = (
@@ -92,6 +93,8 @@ def builtin_cases(contract: Contract) -> list[Example]:
       contract: task and lengths; the longest texts exceed ``max_length``.
     """
     task = get_task(contract.task)
+    if contract.input_kind == "image":
+        return drawn_cases()
     if task.name == "question-answering":
         return builtin_questions(contract.max_length)
     examples = builtin_texts(contract.max_length, task.takes_pairs)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from edgekit.errors import UnsupportedError
+from edgekit.tasks.arrays import ArrayClassification, ArrayOutputs
 from edgekit.tasks.base import Task
 from edgekit.tasks.feature_extraction import FeatureExtraction
 from edgekit.tasks.fill_mask import FillMask
+from edgekit.tasks.image_classification import ImageClassification
 from edgekit.tasks.question_answering import QuestionAnswering
 from edgekit.tasks.sentence_embedding import SentenceEmbedding
 from edgekit.tasks.text_classification import TextClassification
@@ -14,8 +16,11 @@ from edgekit.tasks.token_classification import TokenClassification
 _TASKS: dict[str, Task] = {
     t.name: t
     for t in (
+        ArrayClassification(),
+        ArrayOutputs(),
         FeatureExtraction(),
         FillMask(),
+        ImageClassification(),
         QuestionAnswering(),
         SentenceEmbedding(),
         TextClassification(),

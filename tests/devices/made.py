@@ -12,8 +12,8 @@ import pytest
 from edgekit.devices.check import check_families
 from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
-from edgekit.manifest import sha256_file
-from edgekit.parity.golden import Golden
+from edgekit.manifest import Manifest, sha256_file
+from edgekit.parity.golden import read_golden
 from edgekit.runtime.cpu_level import is_available
 
 INNER, OUTER = 64, 32
@@ -96,7 +96,7 @@ def make_saturating(folder: Path, safe: bool) -> Path:
 
     The golden outputs become those of the float product, and only that file stays listed.
     """
-    golden = Golden.load(folder / "golden.npz")
+    golden = read_golden(folder)
     words = 1 + max(int(row["input_ids"].max()) for row in golden.rows)
     name = "model.w8c_a8.onnx"
     write_product(folder / name, safe, words)
@@ -105,7 +105,9 @@ def make_saturating(folder: Path, safe: bool) -> Path:
         table(words)[row["input_ids"]].mean(axis=0) @ (weights * scale) for row in golden.rows
     ]
     outputs = {"sentence_embedding": np.array(outputs, np.float32)}
-    dataclasses.replace(golden, outputs=outputs).save(folder / "golden.npz")
+    dataclasses.replace(golden, outputs=outputs).save(
+        folder / "golden.npz", Manifest.read(folder).contract
+    )
     path = folder / "edgekit.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     (entry,) = (e for e in manifest["files"] if e["path"] == name)

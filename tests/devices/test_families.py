@@ -87,9 +87,9 @@ def test_hidden_features_are_hidden_or_said_not_to_be(exported_embedder: Path) -
     """Where CPUID faults the process sees the level; where not, no other CPU passes for it."""
     from edgekit.devices.execute import NotHere, as_inputs, execute
     from edgekit.devices.places import Way
-    from edgekit.parity.golden import Golden
+    from edgekit.parity.golden import read_golden
 
-    rows = as_inputs(Golden.load(exported_embedder / "golden.npz").rows[:2])
+    rows = as_inputs(read_golden(exported_embedder).rows[:2])
     path, family = exported_embedder / "model.fp32.onnx", FAMILIES["sse4.1"]
     if is_available():
         assert "avx" not in (execute(family, Way("CPUID faulting"), path, rows).features or ())
@@ -103,9 +103,9 @@ def test_a_cpu_that_shows_more_than_it_should_is_not_taken(exported_embedder: Pa
     need("avx2")
     from edgekit.devices.execute import NotHere, as_inputs, execute
     from edgekit.devices.places import Way
-    from edgekit.parity.golden import Golden
+    from edgekit.parity.golden import read_golden
 
-    rows = as_inputs(Golden.load(exported_embedder / "golden.npz").rows[:1])
+    rows = as_inputs(read_golden(exported_embedder).rows[:1])
     wrong = dataclasses.replace(FAMILIES["sse4.1"], qemu=FAMILIES["avx2"].qemu, openblas="Haswell")
     with pytest.raises(NotHere, match="with avx"):
         execute(wrong, Way("qemu-x86_64"), exported_embedder / "model.fp32.onnx", rows)

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgekit.audit.sketch import make_sketch
+from edgekit.contract import Contract, TensorSpec
 from edgekit.errors import ArtifactError, CasesError, RecipeSyntaxError
 from edgekit.parity.golden import Golden
 from edgekit.recipe import PRESETS, Grid, Recipe
@@ -36,6 +37,14 @@ def grids(*grains: str) -> st.SearchStrategy[Grid]:
     )
 
 
+CONTRACT = Contract(
+    "text-classification",
+    "bert",
+    (TensorSpec("input_ids", "int64", ("batch", "length")),),
+    (TensorSpec("logits", "float32", ("batch", 2)),),
+    16,
+    0,
+)
 RECIPES = st.one_of(
     st.just(Recipe("fp32", "fp32")),
     st.builds(
@@ -159,19 +168,19 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     examples = (Example("one", None), Example("two", "三"))
     path = tmp_path_factory.mktemp("golden") / "golden.npz"
     outputs = {"logits": rng.normal(size=(2, 2)).astype(np.float32)}
-    Golden(examples, rows, outputs, ("x", "y"), sketches).save(path)
+    Golden(examples, rows, outputs, ("x", "y"), sketches).save(path, CONTRACT)
     return path.read_bytes()
 
 
 def load(path: Path, content: bytes) -> Golden | None:
     path.write_bytes(content)
     try:
-        found = Golden.load(path)
+        found = Golden.load(path, CONTRACT)
     except ArtifactError as error:
         assert error.message.isprintable()  # noqa: PT017
         return None
-    assert len(found.lengths) == len(found.rows) == len(found.examples)
-    assert all(len(row["input_ids"]) == n for row, n in zip(found.rows, found.lengths, strict=True))
+    assert len(found.rows) == len(found.examples)
+    assert all({len(ids) for ids in row.values()} == {len(row["input_ids"])} for row in found.rows)
     return found
 
 

@@ -40,6 +40,7 @@ from edgekit.parity.thresholds import thresholds_for
 from edgekit.parity.validate import FileVerdict, Validation, fitting
 from edgekit.parity.worker import WorkerDied
 from edgekit.progress import Progress
+from edgekit.runtime.rows import require_text
 from edgekit.runtime.tokenizer import TextTokenizer
 
 #: CPU seconds of a file's search
@@ -78,6 +79,7 @@ def search_folder(
     progress = progress or Progress.silent()
     folder = validation.folder
     manifest = Manifest.read(folder)
+    require_text(manifest.contract, "a search for the worst inputs")
     golden, _ = open_golden(folder, manifest)
     tokenizer = TextTokenizer.from_folder(folder, manifest.contract)
     verdicts = {v.entry.path: v for v in validation.files}

@@ -1,0 +1,1 @@
+"""Sources that their own framework converts: what its float graphs hold, and a Checkpoint of it."""
