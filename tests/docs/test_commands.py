@@ -14,15 +14,15 @@ FROM_THE_TOP = {
     "README.md": ("my-model", "dev.tsv", "released"),
     "README.zh.md": ("my-model", "dev.tsv", "released"),
 }
-#: run by a test of its own, from nothing
-FIRST_STEPS = "first-steps.md"
+#: with tests of their own
+ELSEWHERE = {"first-steps.md", "images.md", "tensorflow.md"}
 
 
 def _run_blocks(page: Path) -> list[Block]:
     return [b for b in blocks(page) if b.kind in (*COMMANDS, "python") and not b.reason]
 
 
-PAGES = [page for page in pages() if _run_blocks(page) and page.name != FIRST_STEPS]
+PAGES = [page for page in pages() if _run_blocks(page) and page.name not in ELSEWHERE]
 
 
 @pytest.mark.heavy
