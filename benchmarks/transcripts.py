@@ -18,7 +18,7 @@ PLACE = ROOT / "build" / "transcripts"
 #: name -> commands as the page shows them; the output of the last one is kept
 COMMANDS: dict[str, tuple[str, ...]] = {
     "bench": (
-        "edgekit export demo -o out --recipe fp32 --recipe w8c_a8 --recipe w4g32_a8",
+        "edgekit export demo -o out --recipe fp32 --recipe fp16 --recipe w8c_a8",
         "edgekit bench out",
     ),
     "bench_vs": ("edgekit bench out/model.w8c_a8.tflite --vs out/model.fp32.tflite",),
