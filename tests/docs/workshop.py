@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ class Workshop:
       given: what pages find made.
       environment: of every command.
       warm: runs plain ``edgekit`` commands.
-      done: command -> the folder in which it ran.
+      done: command -> a folder with what it made.
     """
 
     folder: Path
@@ -83,9 +84,7 @@ class Workshop:
         for number, (command, shown) in enumerate(block.shown):
             before, made = self.done.get(command), _made(command)
             if before is not None:
-                for name in made:
-                    shutil.rmtree(place / name, ignore_errors=True)
-                    shutil.copytree(before / name, place / name)
+                _copy(before, place, made)
                 continue
             if "--force" not in command and command.startswith("edgekit export"):
                 for name in made:
@@ -93,7 +92,13 @@ class Workshop:
             codes = block.codes if number == len(block.shown) - 1 else (0,)
             printed = self._run(block, command, place, codes)
             assert not (wrong := differences(shown, printed)), f"{block}: {command}\n{wrong}"
-            self.done[command] = place
+            self.done[command] = self._keep(place, made)
+
+    def _keep(self, place: Path, made: list[str]) -> Path:
+        """A copy of what a command made: later ones of its page may change it."""
+        kept = Path(tempfile.mkdtemp(dir=self.folder.parent))
+        _copy(place, kept, made)
+        return kept
 
     def _run(
         self, block: Block, command: str | list[str], place: Path, codes: tuple[int, ...]
@@ -110,6 +115,14 @@ class Workshop:
         print(f"{time.monotonic() - began:6.1f} s  {block}: {str(command)[:90]}")
         assert done["code"] in codes, f"{block}: {command}\n{done}"
         return str(done["out"]).splitlines()
+
+
+def _copy(source: Path, place: Path, names: list[str]) -> None:
+    """Folders of a place to another; a refused command left none."""
+    for name in names:
+        if (source / name).is_dir():
+            shutil.rmtree(place / name, ignore_errors=True)
+            shutil.copytree(source / name, place / name)
 
 
 def _is_plain(command: str) -> bool:
