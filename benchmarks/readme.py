@@ -1,4 +1,4 @@
-"""Writes generated blocks: measured tables in README.md, the command reference in docs/.
+"""Writes generated blocks: measured tables in both READMEs, tables, plots and commands in docs/.
 
 usage: python benchmarks/readme.py [--check]
 A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
@@ -7,6 +7,7 @@ A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 import sys
@@ -23,9 +24,11 @@ import kbit_files
 import kbit_quality
 import quality
 import search
+import site_tables
 import speed
 import sst2
 import sst2_small
+import transcripts
 from common import ROOT
 
 from edgekit.cli import cli
@@ -36,7 +39,8 @@ def _shown(show: Callable[[], None]) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         show()
-    return f"```text\n{out.getvalue().rstrip()}\n```"
+    text = out.getvalue().rstrip()
+    return f"```{'console' if text.startswith('$ ') else 'text'}\n{text}\n```"
 
 
 def _recipes() -> str:
@@ -62,6 +66,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "kbit_files": lambda: _shown(kbit_files.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
+    "thresholds": site_tables.thresholds_tables,
+    "sweep": lambda: _shown(site_tables.sweep_table),
+    "bench_trust": site_tables.bench_trust_table,
+    **{f"shown_{name}": functools.partial(transcripts.show, name) for name in transcripts.COMMANDS},
 }
 
 
@@ -89,13 +97,15 @@ def filled(text: str) -> str:
 def main() -> int:
     check = "--check" in sys.argv
     stale = []
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
     wanted = {page: filled(page.read_text(encoding="utf-8")) for page in pages}
     wanted[ROOT / "docs" / "commands.md"] = command_reference()
+    wanted[site_tables.PLOTS / "sweep-minilm.svg"] = site_tables.sweep_plot()
     for page, text in wanted.items():
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             stale.append(page.relative_to(ROOT).as_posix())
             if not check:
+                page.parent.mkdir(exist_ok=True)
                 page.write_text(text, encoding="utf-8")
     if check and stale:
         print(f"not in step: {', '.join(stale)}; run `make docs`.")
