@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from common import RESULTS, SHARED, WORK, load, save
-
-from edgekit.budget import read_budget
 from edgekit.converters.held_out import HeldOut, evaluation_texts
 from edgekit.converters.mixed.find import Mixer
 from edgekit.converters.mixed.store import Store
@@ -31,6 +29,8 @@ from edgekit.converters.quantize.statistics import input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.to_onnx.target import OnnxTarget
+
+from edgekit.budget import read_budget
 from edgekit.progress import Progress
 from edgekit.recipe import Recipe
 from edgekit.report.terminal import print_table

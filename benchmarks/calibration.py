@@ -42,13 +42,13 @@ def run(method: str, depth: int) -> dict[str, Any]:
     share_one_heap()
     import torch
     from common import demo_checkpoint
-    from transformers import BertModel  # noqa: F401
-
     from edgekit.converters import api  # noqa: F401 - belongs to the baseline
     from edgekit.converters.quantize.calibrate import calibrate
     from edgekit.converters.quantize.methods import get_method
     from edgekit.converters.quantize.texts import CalibrationText, batches_of
     from edgekit.converters.sources import transformers_folder  # noqa: F401
+    from transformers import BertModel  # noqa: F401
+
     from edgekit.recipe import Grid
     from edgekit.runtime.tokenizer import TextTokenizer
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from common import demo_checkpoint, load, save
-
 from edgekit.converters.quantize.plan import apply_plan, make_plan
 from edgekit.converters.to_onnx.target import OnnxTarget
+
 from edgekit.recipe import Recipe
 from edgekit.report.terminal import print_table
 from edgekit.runtime.session import Session, open_session

@@ -25,7 +25,6 @@ from typing import Any
 import kbit_peers
 import numpy as np
 from common import RESULTS, ROOT, SHARED, demo_checkpoint, load, save
-
 from edgekit.converters.float_model import Target
 from edgekit.converters.mixed.store import Store
 from edgekit.converters.mixed.workshop import Workshop
@@ -37,6 +36,7 @@ from edgekit.converters.quantize.texts import CalibrationText, builtin_texts
 from edgekit.converters.sources.transformers_folder import with_length
 from edgekit.converters.to_onnx.target import OnnxTarget
 from edgekit.converters.to_tflite.target import TfliteTarget
+
 from edgekit.parity.metrics import bootstrap, cosines
 from edgekit.parity.worker import run_file
 from edgekit.progress import Progress

@@ -296,13 +296,13 @@ def warm_up(model: Path, work: Path) -> None:
 
     The converter to TFLite is imported and not run: it starts threads, which no fork survives.
     """
-    import edgekit
     from edgekit.converters.quiet import quiet_libraries
+
+    import edgekit
 
     with quiet_libraries():
         import litert_torch  # noqa: F401
         import torch
-
         from edgekit.converters.to_tflite import target  # noqa: F401
 
         torch.set_num_threads(1)

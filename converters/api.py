@@ -148,8 +148,8 @@ def export(
             "leave it out.",
         )
     # texts are read before anything heavy is loaded; what pictures become, a contract says
-    given = None if cases is None else Path(cases)
-    examples = None if given is None or holds_pictures(given) else read_cases(given)
+    file = None if cases is None else Path(cases)
+    examples = None if file is None or holds_pictures(file) else read_cases(file)
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
@@ -169,8 +169,8 @@ def export(
             check_recipes(Path(model), [r for n in names for r in parsed[n]])
         elif "tflite" in names:
             checkpoint = fit_tflite(checkpoint, asked, lengths)
-        if examples is None and given is not None:
-            examples = read_examples(given, checkpoint.contract)
+        if examples is None and file is not None:
+            examples = read_examples(file, checkpoint.contract)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]

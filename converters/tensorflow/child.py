@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from edgekit.converters.tensorflow import traps
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
 from edgekit.converters.tensorflow.specs import ServedModel, WrongRoute
+
 from edgekit.errors import CheckpointError, EdgekitError, InternalError, first_line
 
 #: rows that the model runs at once

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
 from edgekit.converters.tensorflow.process import ChildProcess
 from edgekit.converters.tensorflow.source_files import SourceFile, inspect, is_foreign
@@ -24,6 +23,7 @@ from edgekit.converters.tensorflow.specs import (
     TensorInfo,
     WrongRoute,
 )
+
 from edgekit.errors import (
     CheckpointError,
     InternalError,

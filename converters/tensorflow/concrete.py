@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy.typing as npt
 import tensorflow as tf
-
 from edgekit.converters.tensorflow import finish_tflite
 from edgekit.converters.tensorflow.specs import Arrays, TensorInfo
 from edgekit.converters.tensorflow.traps import tflite_failure
+
 from edgekit.errors import MissingExtraError, UnsupportedError, first_line
 
 

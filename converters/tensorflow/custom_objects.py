@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.converters.tensorflow.specs import WrongRoute
+
 from edgekit.errors import CheckpointError, UsageError, first_line
 
 REMEDY = (

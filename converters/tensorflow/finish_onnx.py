@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
-
 from edgekit.converters.tensorflow.specs import TensorInfo, fixed_axes
 from edgekit.converters.tensorflow.traps import check_onnx_nodes, frozen_batch
+from onnx import helper, numpy_helper
+
 from edgekit.errors import UnsupportedError, first_line
 
 OPSET = 18

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgekit.audit.tflite_file import TfliteFile, pack_model, parse
 from edgekit.converters.tensorflow.traps import check_tflite_operators
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
+
+from edgekit.audit.tflite_file import TfliteFile, pack_model, parse
 from edgekit.errors import InternalError, UnsupportedError
 
 SIGNATURE = "main"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-
 from edgekit.converters.tensorflow.custom_objects import REMEDY, load_custom_objects
 from edgekit.converters.tensorflow.specs import TensorInfo, WrongRoute, unique
 from edgekit.converters.tensorflow.traps import check_inputs, check_outputs
+
 from edgekit.errors import CheckpointError, UnsupportedError, first_line
 
 _MISSING_CLASS = re.compile(

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-
 from edgekit.converters.tensorflow.concrete import ConcreteModel, describe
 from edgekit.converters.tensorflow.specs import WrongRoute, unique
 from edgekit.converters.tensorflow.traps import check_inputs, check_outputs
+
 from edgekit.errors import CheckpointError, MissingExtraError, UnsupportedError
 
 
@@ -21,7 +21,6 @@ def load_on_tensorflow(path: Path, custom_objects: Path | None) -> ConcreteModel
       CheckpointError: Keras cannot read it.
     """
     import keras
-
     from edgekit.converters.tensorflow import keras_file
 
     try:

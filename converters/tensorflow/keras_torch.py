@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from edgekit.converters.tensorflow import finish_tflite, keras_file
 from edgekit.converters.tensorflow.specs import Arrays, WrongRoute, fixed_axes
+
 from edgekit.errors import first_line
 
 
-class _FixedArguments(torch.nn.Module):  # type: ignore[misc]
+class _FixedArguments(torch.nn.Module):
     """Keras's own module takes any arguments, which torch.export cannot follow."""
 
     def __init__(self, model: Any) -> None:
@@ -89,7 +89,6 @@ class TorchModel:
           WrongRoute: torch cannot trace or export it.
         """
         import onnx
-
         from edgekit.converters.tensorflow import finish_onnx
 
         batch = torch.export.Dim("batch")

@@ -11,8 +11,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from edgekit import errors
 from edgekit.converters.tensorflow.specs import Route, WrongRoute
+
+from edgekit import errors
 from edgekit.errors import EdgekitError, InternalError, MachineError
 
 #: seconds after which a job is given up: minutes are the most that was seen

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-
 from edgekit.converters.tensorflow.concrete import ConcreteModel, describe
 from edgekit.converters.tensorflow.specs import unique
 from edgekit.converters.tensorflow.traps import check_inputs, check_outputs
+
 from edgekit.errors import CheckpointError, UnsupportedError, UsageError, first_line
 
 DEFAULT = "serving_default"

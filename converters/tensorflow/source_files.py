@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.converters.tensorflow.traps import TEXT_REMEDY
+
 from edgekit.errors import CheckpointError, MissingExtraError, UnsupportedError, first_line
 
 Kind = Literal["saved-model", "keras", "tf_keras"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.tensorflow.specs import TensorInfo
+
 from edgekit.errors import CheckpointError, EdgekitError, UnsupportedError, first_line
 
 #: what both formats and both runtimes take

@@ -62,7 +62,7 @@ class Point:
       problems: what the audit found wrong; such a file is not to be trusted.
       packed: of a study alone.
       zlib_bytes: of the file compressed by zlib at level 9: what a download or a store's package
-        may come to; installed it has all its bytes.
+        may come to; installed it has all its bytes. None in results of an older edgekit.
     """
 
     target: str
@@ -74,7 +74,7 @@ class Point:
     metric: MetricValue | None = None
     problems: tuple[str, ...] = ()
     packed: Packed | None = None
-    zlib_bytes: int = field(kw_only=True)
+    zlib_bytes: int | None = field(default=None, kw_only=True)
 
     @property
     def is_study(self) -> bool:
@@ -140,6 +140,8 @@ class Point:
             data = plain.mapping(value, "point")
             cosine = plain.mapping(data["cosine"], "cosine")
             recipe = plain.text(data["recipe"], "recipe")
+            # the first sweeps had neither studies nor compressed bytes
+            packed, zlib = data.get("packed"), data.get("zlib_bytes")
             return Point(
                 plain.text(data["target"], "target"),
                 recipe,
@@ -154,8 +156,8 @@ class Point:
                 plain.number(data["cpu_seconds"], "cpu_seconds"),
                 None if data["metric"] is None else _metric_in(data["metric"]),
                 tuple(plain.texts(data["problems"], "problems")),
-                None if data["packed"] is None else _packed_in(data["packed"]),
-                zlib_bytes=plain.integer(data["zlib_bytes"], "zlib_bytes"),
+                None if packed is None else _packed_in(packed),
+                zlib_bytes=None if zlib is None else plain.integer(zlib, "zlib_bytes"),
             )
         except KeyError as error:
             raise ValueError(f"field {error} is missing") from None

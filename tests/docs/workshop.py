@@ -182,6 +182,7 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
 def _write_rows(given: Path) -> None:
     """Rows labelled by the model itself, every tenth wrongly: accuracy has something to lose."""
     from edgekit.converters.api import open_source
+
     from edgekit.tasks.builtin_cases import builtin_texts
 
     texts = [e.text for e in builtin_texts(48, False)]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.tensorflow.client import TensorInfo, open_foreign
 
 Floats = dict[str, npt.NDArray[np.float32]]

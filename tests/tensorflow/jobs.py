@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
 from edgekit.converters.tensorflow.process import ChildProcess
 from edgekit.converters.tensorflow.specs import Route

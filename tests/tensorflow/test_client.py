@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from edgekit.converters.tensorflow.client import is_foreign, open_foreign
 from edgekit.converters.tensorflow.process import ChildProcess
+
 from edgekit.errors import (
     CheckpointError,
     InternalError,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from edgekit.converters.tensorflow.client import open_foreign
+
 from tests.tensorflow.converted import FORMS, Converted
 from tests.test_imports import HEAVY
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgekit.audit.tflite_file import TfliteFile
 from edgekit.converters.tensorflow.specs import WrongRoute
 from edgekit.converters.tensorflow.traps import check_tflite_operators
+
+from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import CheckpointError, UnsupportedError, UsageError
 from tests.tensorflow.jobs import Child
 
@@ -53,7 +53,7 @@ def test_operators_that_no_runtime_knows_are_refused(tensorflow_child: Child, tr
     with pytest.raises(UnsupportedError, match="no runtime knows: Digamma") as caught:
         tensorflow_child.convert("onnx")
     assert "--target tflite" in caught.value.hint
-    with pytest.raises(UnsupportedError, match="lacks Digamma: .* Flex") as caught:
+    with pytest.raises(UnsupportedError, match=r"lacks Digamma: .* Flex") as caught:
         tensorflow_child.convert("tflite")
     assert "--target onnx" in caught.value.hint
 
@@ -64,13 +64,13 @@ def test_flex_operators_in_a_file_are_refused(traps: Path) -> None:
 
 
 def test_a_file_whose_variables_nobody_fills_is_refused(traps: Path) -> None:
-    with pytest.raises(UnsupportedError, match="VAR_HANDLE.*would answer NaN"):
+    with pytest.raises(UnsupportedError, match=r"VAR_HANDLE.*would answer NaN"):
         check_tflite_operators(TfliteFile(traps / "unfilled.tflite").operators())
 
 
 def test_a_batch_that_is_frozen_inside_is_refused(tensorflow_child: Child, traps: Path) -> None:
     tensorflow_child.load(traps / "hidden-batch")
-    with pytest.raises(UnsupportedError, match="one batch size alone .batch 3 fails"):
+    with pytest.raises(UnsupportedError, match=r"one batch size alone .batch 3 fails"):
         tensorflow_child.convert("onnx")
     with pytest.raises(CheckpointError, match="fails on 3 rows at once"):
         tensorflow_child.run(x=ROWS)
@@ -133,7 +133,7 @@ def test_custom_objects_that_do_not_import_are_refused(
 ) -> None:
     module = tmp_path / "mine.py"
     module.write_text(text)
-    with pytest.raises(CheckpointError, match="'.*mine.py' cannot be imported"):
+    with pytest.raises(CheckpointError, match=r"'.*mine.py' cannot be imported"):
         torch_child.load(keras_models / "text.keras", custom=module)
     with pytest.raises(UsageError, match="no Python file"):
         torch_child.load(keras_models / "text.keras", custom=tmp_path / "none.py")
