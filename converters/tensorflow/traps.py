@@ -96,7 +96,7 @@ def check_variables(variables: Mapping[str, npt.NDArray[Any]]) -> None:
     """
     floats = 0
     for name, value in variables.items():
-        if value.dtype.kind not in "fcV" or np.issubdtype(value.dtype, np.bool_):
+        if value.dtype.kind not in "fcV":  # V: bfloat16, as NumPy sees it
             continue
         if value.dtype != np.float32:
             raise UnsupportedError(

@@ -96,6 +96,13 @@ def _keras_files(folder: Path, models: Path) -> None:
         keras.Model(inputs, keras.layers.Dense(2, name="y")(x)).save(folder / name)
 
     save("plain.h5")
+    x, y = keras.Input((SIZE,), name="x"), keras.Input((3,), dtype="int32", name="b")
+    looked_up = keras.layers.Flatten()(keras.layers.Embedding(5, 2, name="look_up")(y))
+    joined = keras.layers.Concatenate()([x, looked_up])
+    outputs = {"wide": keras.layers.Dense(4)(joined), "narrow": keras.layers.Dense(2)(x)}
+    two = keras.Model([x, y], outputs)
+    two.save(folder / "several.keras")
+    two.export(str(folder / "several"), verbose=False)
     save("lambda.keras", keras.layers.Lambda(lambda x: x * 2))
     save("lambda.h5", keras.layers.Lambda(lambda x: x * 2))
     save("tf-layer.keras", TimesVariable(name="times"))
