@@ -6,14 +6,12 @@ backend cannot do is done by a second child on TensorFlow, and a note says so.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
-from edgekit.converters.tensorflow.process import ChildProcess
 from edgekit.converters.tensorflow.source_files import SourceFile, inspect, is_foreign
 from edgekit.converters.tensorflow.specs import (
     Arrays,
@@ -21,14 +19,10 @@ from edgekit.converters.tensorflow.specs import (
     Route,
     Target,
     TensorInfo,
-    WrongRoute,
 )
 
 from edgekit.errors import (
-    CheckpointError,
     InternalError,
-    MissingExtraError,
-    UnsupportedError,
     UsageError,
 )
 
@@ -66,13 +60,21 @@ class ForeignModel:
         self.kind: str = source.kind
         self.notes: list[str] = []
         self._path, self._scratch = path.resolve(), scratch
-        self._wanted, self._custom = signature, custom_objects
-        self._children: dict[Route, ChildProcess] = {}
+        job = {
+            "job": "load",
+            "kind": source.kind,
+            "path": str(self._path),
+            "signature": signature,
+            "custom_objects": str(custom_objects.resolve()) if custom_objects else "",
+            "variables": str(self._file("variables")),
+        }
+        self._children = Children(job, scratch, self.notes)
         try:
-            self.route, loaded = self._load_first()
+            loaded = self._children.load()
         except BaseException:
             self.close()
             raise
+        self.route: Route = self._children.route
         self.signature: str = loaded["signature"]
         self.inputs = tuple(map(TensorInfo.from_json, loaded["inputs"]))
         self.outputs = tuple(map(TensorInfo.from_json, loaded["outputs"]))
@@ -100,12 +102,7 @@ class ForeignModel:
     @property
     def usage(self) -> dict[str, Any]:
         """Of all child processes so far: ``peak_mb`` of the largest, ``cpu_s`` by job."""
-        children = self._children.values()
-        jobs = sorted({job for child in children for job in child.cpu_s})
-        return {
-            "peak_mb": max((child.peak_mb for child in children), default=0.0),
-            "cpu_s": {job: sum(c.cpu_s.get(job, 0.0) for c in children) for job in jobs},
-        }
+        return self._children.usage()
 
     def run(self, inputs: Arrays) -> Floats:
         """The signature itself, before any conversion.
@@ -123,7 +120,7 @@ class ForeignModel:
         ordered = {t.name: np.asarray(inputs[t.name], t.dtype) for t in self.inputs}
         write_arrays(given, ordered)
         job = {"job": "run", "inputs": str(given), "outputs": str(made)}
-        self._children[self.route].ask("reference", job)
+        self._children.ask("reference", job)
         return read_arrays(made)
 
     def convert(self, target: Target, path: Path, values: Arrays | None = None) -> None:
@@ -148,72 +145,11 @@ class ForeignModel:
             "path": str(path.resolve()),
             "values": str(held) if values else "",
         }
-        first = self._children.get("tensorflow" if self._given_up(target) else self.route)
-        try:
-            assert first is not None
-            first.ask(target, job)
-        except WrongRoute as turn:
-            self._second_child(target, str(turn)).ask(target, job)
+        self._children.convert(target, job)
 
     def close(self) -> None:
         """End the child processes."""
-        for child in self._children.values():
-            child.close()
-
-    def _load_first(self) -> tuple[Route, Any]:
-        """Load on the lightest backend that can."""
-        reason = ""
-        if self.kind == "keras" and _installed("keras", "torch"):
-            try:
-                loaded = self._load("keras on torch")
-            except WrongRoute as turn:
-                reason = str(turn)
-                self._children["keras on torch"].close()
-            else:
-                if loaded["imported_tensorflow"]:
-                    raise InternalError("the torch backend imported TensorFlow")
-                return "keras on torch", loaded
-            if not _installed("tensorflow"):
-                raise CheckpointError(
-                    f"'{self._path}' cannot be read on the torch backend ({reason}).",
-                    "if the model itself is sound: pip install 'edgekit[tf]', which brings "
-                    "TensorFlow.",
-                )
-        _need_tensorflow(f"reading '{self._path.name}'")
-        if reason:
-            self.notes.append(f"read with TensorFlow, for the torch backend failed: {reason}.")
-        return "tensorflow", self._load("tensorflow")
-
-    def _load(self, route: Route) -> Any:
-        legacy = self.kind == "tf_keras"
-        child = self._children[route] = ChildProcess(route, self._scratch, legacy)
-        return child.ask(
-            "load",
-            {
-                "job": "load",
-                "kind": self.kind,
-                "route": route,
-                "path": str(self._path),
-                "signature": self._wanted,
-                "custom_objects": str(self._custom.resolve()) if self._custom else "",
-                "variables": str(self._file("variables")),
-            },
-        )
-
-    def _given_up(self, target: Target) -> bool:
-        return any(note.startswith(f"{target} by TensorFlow") for note in self.notes)
-
-    def _second_child(self, target: Target, reason: str) -> ChildProcess:
-        """The child on TensorFlow, loaded when the torch backend cannot write a target."""
-        if not _installed("tensorflow"):
-            raise UnsupportedError(
-                f"the torch backend cannot write {target} ({reason}).",
-                "pip install 'edgekit[tf]': TensorFlow may be able to.",
-            )
-        if "tensorflow" not in self._children:
-            self._load("tensorflow")
-        self.notes.append(f"{target} by TensorFlow, for the torch backend failed: {reason}.")
-        return self._children["tensorflow"]
+        self._children.close()
 
     def _check(self, inputs: Arrays) -> None:
         wanted = {t.name: t.shape[1:] for t in self.inputs}
@@ -259,12 +195,3 @@ def open_foreign(
             f"'{path}' is a SavedModel, which holds its graph.", "leave --custom-objects out."
         )
     return ForeignModel(path, source, scratch, signature, custom_objects)
-
-
-def _installed(*packages: str) -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in packages)
-
-
-def _need_tensorflow(purpose: str) -> None:
-    if not _installed("tensorflow"):
-        raise MissingExtraError("tensorflow", "tf", purpose)

@@ -113,7 +113,7 @@ def _check_batches(path: Path, inputs: Sequence[TensorInfo]) -> None:
             "export with --target tflite alone.",
         ) from error
     for batch in (1, 3):
-        feeds = {t.name: np.ones((batch, *fixed_axes(t)), t.dtype) for t in inputs}
+        feeds = {t.name: np.zeros((batch, *fixed_axes(t)), t.dtype) for t in inputs}
         try:
             results = session.run(None, feeds)
         except Exception as error:

@@ -20,7 +20,7 @@ SAVED_MODEL = "saved_model.pb"
 H5 = (".h5", ".hdf5")
 #: a config is text of some kilobytes; what is larger is no config
 _MOST_CONFIG = 64 << 20
-_STRING_LAYERS = ("TextVectorization", "StringLookup", "Hashing", "HashedCrossing")
+_STRING_LAYERS = ("TextVectorization", "StringLookup")
 
 
 def is_foreign(path: Path) -> bool:

@@ -96,7 +96,7 @@ def check_variables(variables: Mapping[str, npt.NDArray[Any]]) -> None:
     """
     floats = 0
     for name, value in variables.items():
-        if value.dtype.kind not in "fcV" or np.issubdtype(value.dtype, np.bool_):
+        if value.dtype.kind not in "fcV":  # V: bfloat16, as NumPy sees it
             continue
         if value.dtype != np.float32:
             raise UnsupportedError(
@@ -153,13 +153,13 @@ def check_tflite_operators(names: Iterable[str]) -> None:
         )
     custom = sorted(name for name in found if name not in builtin)
     if custom:
-        raise _needs_other_runtime(custom)
+        raise _needs_other_runtime(custom, all(name.startswith("Flex") for name in custom))
 
 
-def _needs_other_runtime(operators: Sequence[str]) -> UnsupportedError:
+def _needs_other_runtime(operators: Sequence[str], flex: bool = False) -> UnsupportedError:
+    needed = "the Flex delegate, a runtime of its own" if flex else "operators of your own"
     return UnsupportedError(
-        f"the TFLite runtime lacks {', '.join(operators)}: the file would need the Flex delegate "
-        "or operators of your own.",
+        f"the TFLite runtime lacks {', '.join(operators)}: the file would need {needed}.",
         "replace the layer by plain ones, or export with --target onnx alone.",
     )
 
@@ -167,9 +167,10 @@ def _needs_other_runtime(operators: Sequence[str]) -> UnsupportedError:
 def tflite_failure(error: Exception) -> EdgekitError:
     """What a failed conversion to TFLite means."""
     text = str(error)
-    listed = re.search(r"(?:Flex|Custom) ops: ([^\n]*)", text)
-    if listed:
-        return _needs_other_runtime(sorted(set(re.findall(r"\w+", listed[1]))))
+    for heading in ("TF Select ops", "Custom ops"):
+        listed = re.search(rf"^{heading}: ([\w, ]+)", text, re.MULTILINE)
+        if listed:
+            return _needs_other_runtime(sorted(set(re.findall(r"\w+", listed[1]))), "TF" in heading)
     named = re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text)
     if named:
         return _needs_other_runtime(sorted(set(named)))

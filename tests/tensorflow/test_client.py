@@ -126,6 +126,21 @@ def test_what_torch_cannot_export_is_exported_by_tensorflow(
         assert len(model.notes) == 2
 
 
+@pytest.mark.parametrize("name", ["several.keras", "several"])
+def test_several_inputs_and_outputs_keep_their_names(
+    traps: Path, tmp_path: Path, name: str
+) -> None:
+    rows = {"x": ROWS, "b": np.array([[0, 1, 2], [3, 4, 0], [1, 1, 1]], np.int32)}
+    with open_foreign(traps / name, tmp_path) as model:
+        assert {t.name: t.dtype for t in model.inputs} == {"x": "float32", "b": "int32"}
+        expected = model.run(rows)
+        assert {n: v.shape for n, v in expected.items()} == {"wide": (3, 4), "narrow": (3, 2)}
+        for target, run in (("onnx", run_onnx), ("tflite", run_tflite)):
+            model.convert(target, tmp_path / "raw")  # type: ignore[arg-type]
+            answers = run(tmp_path / "raw", rows)
+            assert all(np.abs(answers[n] - v).max() <= 1e-5 for n, v in expected.items())
+
+
 def test_wrong_inputs_are_refused(traps: Path, tmp_path: Path) -> None:
     with open_foreign(traps / "plain.h5", tmp_path) as model:
         for wrong in ({"z": ROWS}, {"x": ROWS[:, :4]}, {"x": ROWS[:0]}):

@@ -53,10 +53,14 @@ def _saved_models(tf: Any, folder: Path) -> None:
         made = tf.reshape(x, [1, SIZE]) @ kernel
         return made[: tf.shape(x)[0]]  # the written shape is open again
 
+    def inverse(x: Any, kernel: Any) -> Any:
+        return tf.linalg.inv(tf.reshape(x @ kernel, [-1, 1, 2]) + tf.eye(2))[:, 0]
+
     nan = np.full((SIZE, 2), np.nan, np.float32)
     save("good", product)
     save("strings", lambda x, k: tf.strings.to_number(x) @ k, dtype=tf.string)
-    save("flex", lambda x, k: tf.math.digamma(x) @ k)
+    save("flex", inverse)
+    save("no-operator", lambda x, k: tf.math.digamma(x) @ k)
     save("fixed-batch", product, shape=(4, SIZE))
     save("open-axis", lambda x, k: tf.reduce_sum(x, 1, keepdims=True) @ k[:1], shape=(None, None))
     save("one-number", lambda x, k: tf.reduce_sum(x @ k))
@@ -92,6 +96,13 @@ def _keras_files(folder: Path, models: Path) -> None:
         keras.Model(inputs, keras.layers.Dense(2, name="y")(x)).save(folder / name)
 
     save("plain.h5")
+    x, y = keras.Input((SIZE,), name="x"), keras.Input((3,), dtype="int32", name="b")
+    looked_up = keras.layers.Flatten()(keras.layers.Embedding(5, 2, name="look_up")(y))
+    joined = keras.layers.Concatenate()([x, looked_up])
+    outputs = {"wide": keras.layers.Dense(4)(joined), "narrow": keras.layers.Dense(2)(x)}
+    two = keras.Model([x, y], outputs)
+    two.save(folder / "several.keras")
+    two.export(str(folder / "several"), verbose=False)
     save("lambda.keras", keras.layers.Lambda(lambda x: x * 2))
     save("lambda.h5", keras.layers.Lambda(lambda x: x * 2))
     save("tf-layer.keras", TimesVariable(name="times"))
