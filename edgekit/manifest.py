@@ -214,6 +214,9 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
     for name in ("audit", "parity", "cpu_levels", "latency", "calibration", "structure"):
         if name in values:
             values[name] = plain.mapping(values[name], f"{where}.{name}")
+    if structure := values.get("structure"):
+        plain.text(structure.get("summary"), f"{where}.structure.summary")
+        plain.integer(structure.get("compressed_bytes"), f"{where}.structure.compressed_bytes")
     for name in ("partitions", "outside"):
         plain.mapping(values["audit"].get(name, {}), f"{where}.audit.{name}")
     plain.text(values["audit"].get("fingerprint", ""), f"{where}.audit.fingerprint")

@@ -7,9 +7,11 @@ from edgekit.audit.sketch import (
     LIMIT_MAX,
     LIMIT_RMS,
     deviations,
+    distance,
     from_arrays,
     make_sketch,
     to_arrays,
+    worst_distance,
 )
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Grid
@@ -58,6 +60,28 @@ def test_defects_that_outputs_hardly_show_are_caught() -> None:
         caught(np.full_like(good, np.nan), tensor)
         or np.isnan(apart(np.full_like(good, np.nan), tensor)).any()
     )
+
+
+def clustered_apart(values: np.ndarray, source: np.ndarray, tensor: QuantizedTensor) -> float:
+    """Distance over the most that rounding explains, for a clustered source."""
+    stored = StoredTensor("w", source.shape, "matrix", Transform(), "int8", 8, {}, clusters=4)
+    found = Contents(values, tensor.steps() / np.float32(np.sqrt(12)), "int8", 0)
+    apart_by, luck = distance(make_sketch(source), stored, found)
+    return apart_by / (worst_distance(found) * luck)
+
+
+@pytest.mark.parametrize("centroids", [(-0.3, 0.11), (-0.07, 0.0013, 0.02, 0.1), (0.05, 0.0637)])
+def test_clustered_weights_are_rounded_within_the_worst_case(centroids: tuple[float, ...]) -> None:
+    source = np.random.default_rng(3).choice(np.float32(centroids), WEIGHT.shape)
+    tensor, _ = get_method("rtn").quantize(source, None, None, Grid(8, "channel"))
+    good = tensor.dequantize()
+    assert clustered_apart(good, source, tensor) <= 1
+    swapped = good.copy()
+    swapped[[3, 4]] = swapped[[4, 3]]
+    one_scale = good.copy()
+    one_scale[7] *= 1.5
+    for broken in (swapped, one_scale, good * 1.05, np.roll(good, 1, axis=1)):
+        assert clustered_apart(broken, source, tensor) > 1
 
 
 def test_sketches_survive_the_file() -> None:

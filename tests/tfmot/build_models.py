@@ -78,15 +78,15 @@ class Workshop:
         self.answers[name] = model.predict(self.test, verbose=0)
 
     def count(self, name: str, model: Any) -> None:
-        kernels = {v.name: v.numpy() for v in model.variables if "kernel" in v.name}
-        self.counts[name] = {
-            key: {
-                "size": int(value.size),
-                "zeros": int((value == 0).sum()),
-                "distinct": int(np.unique(value).size),
-            }
-            for key, value in kernels.items()
-        }
+        self.counts[name] = {}
+        for layer in model.layers:
+            kernels = [v.numpy() for v in layer.variables if len(v.shape) > 1]
+            for value in kernels:
+                self.counts[name][layer.name] = {
+                    "size": int(value.size),
+                    "zeros": int((value == 0).sum()),
+                    "distinct": int(np.unique(value).size),
+                }
 
     def prune(self, name: str, frequency: int, stripped: bool = True, **settings: Any) -> None:
         steps = 2 * -(-len(self.rows) // BATCH)
