@@ -21,26 +21,22 @@ from edgekit.report.terminal import print_table
 from edgekit.sweep.options import SweepOptions
 
 BITS = ("2", "3", "4")
-METHODS = ("rtn", "mse", "two-sided")
-#: in the order of the table, for each k
+PLAIN = ("rtn", "mse")
 _FIELDS = (
-    "recipe",
-    "size_bytes",
-    "zlib_bytes",
-    "packed",
-    "effective_bits",
-    "cosine",
-    "cpu_seconds",
-)
+    "recipe", "size_bytes", "zlib_bytes", "packed", "effective_bits", "cosine", "cpu_seconds",
+)  # fmt: skip
 
 
 def sweeps() -> list[SweepOptions]:
-    """What is measured."""
-    matrices = SweepOptions(BITS, ("c", "32"), ("4g32",), METHODS, studies=("codebook",))
-    tables = [
-        SweepOptions((k,), ("32",), (f"{k}g32",), METHODS, studies=("codebook-all",)) for k in BITS
+    """What is measured, and in which order."""
+    return [
+        SweepOptions(BITS, ("c", "32"), ("4g32",), PLAIN, studies=("codebook",)),
+        SweepOptions(BITS, ("32",), ("4g32",), ("two-sided",)),
+        *(
+            SweepOptions((k,), ("32",), (f"{k}g32",), ("mse",), studies=("codebook-all",))
+            for k in reversed(BITS)
+        ),
     ]
-    return [matrices, *tables]
 
 
 def measure() -> None:
@@ -55,7 +51,7 @@ def measure() -> None:
             data = {"bits": point.bits, "study": point.is_study, **point.to_json()}
             rows[point.recipe] = {k: data[k] for k in ("bits", "study", *_FIELDS)}
         texts = found.facts["held_out"]["texts"]
-    save("codebooks", {"held_out_texts": texts, "points": list(rows.values())})
+        save("codebooks", {"held_out_texts": texts, "points": list(rows.values())})
 
 
 def _megabytes(size: int) -> str:

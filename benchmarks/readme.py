@@ -18,6 +18,7 @@ import budget
 import calibration
 import checks
 import click
+import codebooks
 import conversion
 import families
 import kbit_files
@@ -64,6 +65,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "budget": lambda: _shown(budget.show),
     "calibration": lambda: _shown(calibration.show),
     "kbit_files": lambda: _shown(kbit_files.show),
+    "codebooks": lambda: _shown(codebooks.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
     "thresholds": site_tables.thresholds_tables,

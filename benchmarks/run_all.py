@@ -4,6 +4,7 @@ import architectures
 import budget
 import calibration
 import checks
+import codebooks
 import conversion
 import kbit_files
 import kbit_quality
@@ -13,7 +14,7 @@ import sst2
 
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
-    budget,
+    budget, codebooks,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()
