@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LIGHT := .venv-light
 LIGHT_STAMP := $(LIGHT)/.ready
+TFMOT := .venv-tfmot
+TFMOT_STAMP := $(TFMOT)/.ready
 DEMO := build/demo
 EXAMPLE := build/example
 # parts of other machines: an arm64 root, qemu, the web's runtimes (docs/devices.md)
 export EDGEKIT_DEVICES ?= $(CURDIR)/.devices
 
-.PHONY: help setup demo examples devices android test fast lint bench clean docs docs-check
+.PHONY: help setup demo examples devices android tfmot test fast lint bench clean docs docs-check
+.PHONY: site
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +35,17 @@ $(LIGHT_STAMP): pyproject.toml constraints.txt
 	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[onnx,tflite]'
 	touch $(LIGHT_STAMP)
 
+# tensorflow-model-optimization wants an absl-py of long ago, and with it an older numpy
+$(TFMOT_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(TFMOT)
+	grep -vE '^(absl-py|numpy|ml_dtypes|scipy)==' constraints.txt > $(TFMOT)/constraints.txt
+	$(TFMOT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(TFMOT)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(TFMOT)/constraints.txt -e '.[tfmot]'
+	touch $(TFMOT_STAMP)
+
+tfmot: $(TFMOT_STAMP)  ## make .venv-tfmot, in which tests train and export pruned models
+
 demo: $(STAMP)  ## export all-MiniLM-L6-v2 to both targets in three recipes, into build/demo
 	$(BIN)/edgekit export demo -o $(DEMO) --recipe fp32 --recipe fp16 --recipe w8c_a8 --force
 
@@ -52,7 +66,7 @@ android: $(STAMP)  ## android_demo: JVM tests, type check of the app, an APK of 
 		-o build/android/models.apk
 
 # a worker per core and one thread in each; a file's tests share its fixtures, so they stay together
-test: $(STAMP) $(LIGHT_STAMP)  ## all tests
+test: $(STAMP) $(LIGHT_STAMP) $(TFMOT_STAMP)  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 fast: $(STAMP)  ## the tests that need no exporter, under a minute
@@ -76,5 +90,8 @@ docs: $(STAMP)  ## write measured tables and the command reference into README.m
 docs-check: $(STAMP)  ## fail when they differ from code and committed measurements
 	$(BIN)/python benchmarks/readme.py --check
 
+site: $(STAMP)  ## build docs/ as a site, into build/site
+	$(BIN)/python -m mkdocs build --strict
+
 clean:  ## remove what the targets made, the environment too
-	rm -rf build dist *.egg-info $(VENV) $(LIGHT) .devices
+	rm -rf build dist *.egg-info $(VENV) $(LIGHT) $(TFMOT) .devices

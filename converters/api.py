@@ -85,7 +85,8 @@ def export(
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
       buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
       cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones; .npz of
-        arrays [examples, ...] by input name for a SavedModel or Keras file.
+        arrays [examples, ...] by input name for a SavedModel or Keras file; a folder of pictures
+        for an image model.
       calibration: TSV or JSONL file of texts that quantization below 8 bits may look at, in place
         of the built-in ones; the more and the more varied the better. Labels are not read.
       force: replace an existing folder.
@@ -148,8 +149,8 @@ def export(
             "leave it out.",
         )
     # texts are read before anything heavy is loaded; what pictures become, a contract says
-    file = None if cases is None else Path(cases)
-    examples = None if file is None or holds_pictures(file) else read_cases(file)
+    judged = None if cases is None else Path(cases)
+    examples = None if judged is None or holds_pictures(judged) else read_cases(judged)
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
     _refuse_inside(Path(out), folder)
@@ -169,8 +170,8 @@ def export(
             check_recipes(Path(model), [r for n in names for r in parsed[n]])
         elif "tflite" in names:
             checkpoint = fit_tflite(checkpoint, asked, lengths)
-        if examples is None and file is not None:
-            examples = read_examples(file, checkpoint.contract)
+        if examples is None and judged is not None:
+            examples = read_examples(judged, checkpoint.contract)
         if examples is None:
             examples = builtin_cases(checkpoint.contract)
         chosen_targets = [open_target(name) for name in names]
@@ -283,7 +284,7 @@ def reference_golden(
         layers = None if custom_objects is None else Path(custom_objects)
         options = ForeignOptions(signature=signature or None, custom_objects=layers)
         return golden_of(Path(model).expanduser(), contract, examples, options)
-    checkpoint = load_source(model, contract.task, contract.max_length, base)
+    checkpoint = load_source(model, contract.task, contract.max_length or None, base)
     # the checkpoint's own, with the folder's lengths
     tokenizer = None
     if contract.input_kind == "text":
@@ -355,7 +356,7 @@ def open_source(
       EdgekitError: the checkpoint cannot be loaded.
     """
     if contract is not None:
-        task, max_length = contract.task, contract.max_length
+        task, max_length = contract.task, contract.max_length or None
     checkpoint = load_source(str(model), task, max_length, base)
     tokenizer = None
     if checkpoint.contract.input_kind == "text":

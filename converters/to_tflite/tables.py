@@ -34,8 +34,8 @@ def cut_tables_to_lookups(
     runs: dict[str, list[tuple[int, Transform]]] = {}
     result: Bound = {}
     for buffer, (name, transform) in bound.items():
-        flat = values[name].ndim == 2
-        if flat and transform.layout == "identity" and _is_folded_table(buffers, int(buffer)):
+        is_table = values[name].ndim == 2
+        if is_table and transform.layout == "identity" and _is_folded_table(buffers, int(buffer)):
             # a bucket as long as the table: the run is the whole
             transform = Transform("rows", 0, len(values[name]))
         if transform.layout == "rows" and transform.stop is not None:
