@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.converters.tensorflow.process import ChildProcess
 from edgekit.converters.tensorflow.specs import Route, Target, WrongRoute
+
 from edgekit.errors import CheckpointError, InternalError, MissingExtraError, UnsupportedError
 
 

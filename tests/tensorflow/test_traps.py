@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgekit.audit.tflite_file import TfliteFile
 from edgekit.converters.tensorflow.specs import WrongRoute
 from edgekit.converters.tensorflow.traps import check_tflite_operators
+
+from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import CheckpointError, UnsupportedError, UsageError
 from tests.tensorflow.jobs import Child
 
