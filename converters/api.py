@@ -283,7 +283,7 @@ def reference_golden(
         layers = None if custom_objects is None else Path(custom_objects)
         options = ForeignOptions(signature=signature or None, custom_objects=layers)
         return golden_of(Path(model).expanduser(), contract, examples, options)
-    checkpoint = load_source(model, contract.task, contract.max_length, base)
+    checkpoint = load_source(model, contract.task, contract.max_length or None, base)
     # the checkpoint's own, with the folder's lengths
     tokenizer = None
     if contract.input_kind == "text":
@@ -355,7 +355,7 @@ def open_source(
       EdgekitError: the checkpoint cannot be loaded.
     """
     if contract is not None:
-        task, max_length = contract.task, contract.max_length
+        task, max_length = contract.task, contract.max_length or None
     checkpoint = load_source(str(model), task, max_length, base)
     tokenizer = None
     if checkpoint.contract.input_kind == "text":
