@@ -24,7 +24,9 @@ def pad_with_zeros(buffers: Flatbuffer) -> None:
                 continue
             readers = [buffers.op_name(o) for o, _ in buffers.readers(graph, int(pad.outputs[0]))]
             maker = makers.get(int(pad.inputs[0]))
-            if set(readers) == {"MAX_POOL_2D"} and maker is not None and _rectified(buffers, maker):
+            seen = int(pad.outputs[0]) in {int(i) for i in graph.outputs}
+            hidden = set(readers) == {"MAX_POOL_2D"} and not seen
+            if hidden and maker is not None and _rectified(buffers, maker):
                 pad.opcodeIndex = buffers.op_code("PAD")
                 pad.inputs = pad.inputs[:2]
                 pad.builtinOptionsType = buffers.schema.BuiltinOptions.PadOptions
