@@ -85,7 +85,8 @@ def export(
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
       buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
       cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones; .npz of
-        arrays [examples, ...] by input name for a SavedModel or Keras file.
+        arrays [examples, ...] by input name for a SavedModel or Keras file; a folder of pictures
+        for an image model.
       calibration: TSV or JSONL file of texts that quantization below 8 bits may look at, in place
         of the built-in ones; the more and the more varied the better. Labels are not read.
       force: replace an existing folder.
