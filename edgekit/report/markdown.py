@@ -49,7 +49,7 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
     for verdict in verdicts:
         if verdict.parity is None:
             continue
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (g.mode, g.metric, f"{g.value:.6g}", f"{'>=' if g.side == 'min' else '<='} "
              f"{g.threshold:.6g}", interval_text(verdict.parity.intervals, g.mode, g.metric),
              "pass" if g.passed else "FAIL")
