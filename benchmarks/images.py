@@ -37,7 +37,19 @@ def main() -> None:
 
 def measure(kind: str, scratch: Path) -> list[dict[str, Any]]:
     """A row per file: bytes, largest difference, agreement and its interval, pieces of LiteRT's."""
-    from edgekit.converters.api import export, open_source
+    from edgekit.converters.api import export
+
+    from tests.images.models import save_image_model
+
+    source = save_image_model(scratch / kind, kind)
+    out = scratch / f"{kind}-out"
+    export(source, out, recipes=RECIPES)
+    return compare(kind, source, out)
+
+
+def compare(kind: str, source: Path, out: Path) -> list[dict[str, Any]]:
+    """The rows of an export, held against its source."""
+    from edgekit.converters.api import open_source
 
     from edgekit.manifest import Manifest
     from edgekit.parity.intervals import intervals_of
@@ -45,11 +57,7 @@ def measure(kind: str, scratch: Path) -> list[dict[str, Any]]:
     from edgekit.tasks import get_task
     from edgekit.tasks.drawn_pictures import draw_pictures
     from edgekit.tasks.image_cases import image_example
-    from tests.images.models import save_image_model
 
-    source = save_image_model(scratch / kind, kind)
-    out = scratch / f"{kind}-out"
-    export(source, out, recipes=RECIPES)
     original = open_source(str(source))
     contract = original.contract
     task = get_task(contract.task)
@@ -59,6 +67,8 @@ def measure(kind: str, scratch: Path) -> list[dict[str, Any]]:
     right = task.decisions({"logits": expected}, inputs, contract) or []
     rows = []
     for entry in Manifest.read(out).files:
+        if entry.recipe not in RECIPES:
+            continue
         model = open_folder(out, entry.target, entry.recipe)
         found = np.stack([o["logits"] for o in model.outputs(inputs)])
         decided = task.decisions({"logits": found}, inputs, contract) or []

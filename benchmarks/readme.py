@@ -21,6 +21,8 @@ import click
 import codebooks
 import conversion
 import families
+import image_kernels
+import images
 import kbit_files
 import kbit_quality
 import quality
@@ -68,6 +70,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "codebooks": lambda: _shown(codebooks.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
+    "image_kernels": lambda: _shown(image_kernels.show),
+    "images": lambda: _shown(images.show),
     "thresholds": site_tables.thresholds_tables,
     "sweep": lambda: _shown(site_tables.sweep_table),
     "bench_trust": site_tables.bench_trust_table,

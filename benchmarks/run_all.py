@@ -6,6 +6,8 @@ import calibration
 import checks
 import codebooks
 import conversion
+import image_kernels
+import images
 import kbit_files
 import kbit_quality
 import quality
@@ -14,7 +16,7 @@ import sst2
 
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
-    budget, codebooks,
+    budget, codebooks, image_kernels, images,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()

@@ -60,13 +60,6 @@ def test_a_text_model_is_no_image_classifier(classifier: Path, tmp_path: Path) -
         edgekit.export(classifier, tmp_path / "out", task="image-classification")
 
 
-def test_a_sweep_is_made_for_text(untrained: Path, tmp_path: Path) -> None:
-    from edgekit.converters.api import sweep
-
-    with pytest.raises(UnsupportedError, match="a sweep"):
-        sweep(untrained, tmp_path / "out")
-
-
 def test_a_folder_without_an_image_processor_is_told(
     changed: Callable[..., Path], tmp_path: Path
 ) -> None:
