@@ -13,8 +13,8 @@ SOURCE = ROOT / "build" / "site-source"
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\./[^)#]*)\)")
 
 
-def on_config(config: Any) -> Any:
-    """Give mkdocstrings the package as it is imported, and the navigation every decision."""
+def on_startup(**_: Any) -> None:
+    """Lay out the package as it is imported, for mkdocstrings."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     package = SOURCE / "edgekit"
     package.mkdir(parents=True)
@@ -22,7 +22,10 @@ def on_config(config: Any) -> Any:
         if path.name != "converters":
             (package / path.name).symlink_to(path)
     (package / "converters").symlink_to(ROOT / "converters")
-    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(SOURCE)]
+
+
+def on_config(config: Any) -> Any:
+    """Give the navigation every decision."""
     pages = sorted(p.name for p in (ROOT / "docs" / "decisions").glob("*.md"))
     config.nav.append({"Decisions": [f"decisions/{name}" for name in pages]})
     return config

@@ -1,8 +1,8 @@
 """Codebooks: values looked up among 2**k fitted ones; a study, no runtime's format.
 
 Three forms, named as grids are: ``4t`` has one codebook for the tensor, ``4c`` one for each row,
-and ``4g32`` one for the tensor, of values that were divided by the largest magnitude of their
-block of 32 inputs. Centroids are fitted to the weights alone (``kmeans``).
+and ``4g32`` one for the tensor, of values that are divided by a scale of their block of 32 inputs.
+Centroids (``kmeans``) and scales are fitted to the weights alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from edgekit.recipe import Grid
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Centroids = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+
+#: codebook and scales are fitted in turns so many times at most; the first ones bring nearly all
+_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +111,62 @@ def cluster(matrix: Floats, grid: Grid) -> CodebookTensor:
     if grid.grain != "tensor":
         exponent = int(np.frexp(np.abs(matrix).max(initial=0.0).astype(np.float64))[1])
     values = np.ldexp(matrix.astype(np.float64), -exponent)
-    scales, weights = None, None
     if grid.grain == "group":
-        scales = _block_sizes(values, group)
-        wide = _wide(scales.astype(np.float64), group, cols)
-        values = np.divide(values, wide, out=np.zeros_like(values), where=wide > 0)
-        weights = np.square(wide)  # so that the error that counts is the matrix's
+        return _blocks(values, grid.bits, exponent, group)
     books = values if by_row else values.reshape(1, -1)
-    if not matrix.size:
-        centroids = np.zeros((rows if by_row else 1, count))
+    if matrix.size:
+        centroids = fit_centroids(books, None, count)
     else:
-        centroids = fit_centroids(books, None if weights is None else weights.reshape(1, -1), count)
+        centroids = np.zeros((rows if by_row else 1, count))
     stored: Centroids = centroids.astype(np.float32)
     if by_row:
         stored = centroids.astype(np.float16)
     codes = nearest(books, stored.astype(np.float64)).reshape(matrix.shape) - count // 2
-    return CodebookTensor(codes.astype(np.int8), stored, grid.bits, exponent, scales, group)
+    return CodebookTensor(codes.astype(np.int8), stored, grid.bits, exponent, None, group)
 
 
-def _block_sizes(values: Doubles, group: int) -> npt.NDArray[np.float16]:
-    """The largest magnitude of each block, float16 [out, ceil(in / group)]."""
+def _blocks(values: Doubles, bits: int, exponent: int, group: int) -> CodebookTensor:
+    """One codebook of values over their block's scale; both are fitted in turns."""
+    count, cols = 1 << bits, values.shape[1]
+    blocks = _per_block(values, group)
+    # with its sign: an uneven codebook then serves whichever tail of a block is the longer
+    high, low = blocks.max(axis=2, initial=0.0), blocks.min(axis=2, initial=0.0)
+    scales = _half(np.where(high >= -low, high, low))
+    best, found = np.inf, None
+    for _ in range(_TURNS):
+        wide = _wide(scales.astype(np.float64), group, cols)
+        scaled = np.divide(values, wide, out=np.zeros_like(values), where=wide != 0).reshape(1, -1)
+        # weighted so that the error that counts is the matrix's
+        weights = np.square(wide).reshape(1, -1)
+        books = np.zeros((1, count), np.float32)
+        if values.size:
+            books = fit_centroids(scaled, weights, count).astype(np.float32)
+        index = nearest(scaled, books.astype(np.float64)).reshape(values.shape)
+        levels = books[0].astype(np.float64)[index]
+        error = float(np.square(values - levels * wide).sum())
+        if not error < best:
+            break
+        best = error
+        codes = (index - count // 2).astype(np.int8)
+        found = CodebookTensor(codes, books, bits, exponent, scales, group)
+        # least squares: the scale that is best for the block's codes
+        products = _per_block(values * levels, group).sum(axis=2)
+        squares = _per_block(np.square(levels), group).sum(axis=2)
+        better = np.divide(products, squares, out=scales.astype(np.float64), where=squares > 0)
+        scales = _half(better)
+    assert found is not None  # no first error is infinite
+    return found
+
+
+def _per_block(values: Doubles, group: int) -> Doubles:
+    """[out, ceil(in / group), group], filled up with zeros."""
     rows, cols = values.shape
-    padded = np.pad(np.abs(values), ((0, 0), (0, -cols % group)))
-    sizes = padded.reshape(rows, padded.shape[1] // group, group).max(axis=2, initial=0.0)
-    half: npt.NDArray[np.float16] = sizes.astype(np.float16)
+    padded = np.pad(values, ((0, 0), (0, -cols % group)))
+    return padded.reshape(rows, padded.shape[1] // group, group)
+
+
+def _half(values: Doubles) -> npt.NDArray[np.float16]:
+    half: npt.NDArray[np.float16] = values.astype(np.float16)
     return half
 
 

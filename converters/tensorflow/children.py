@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.converters.tensorflow.process import ChildProcess
 from edgekit.converters.tensorflow.specs import Route, Target, WrongRoute
+
 from edgekit.errors import CheckpointError, InternalError, MissingExtraError, UnsupportedError
 
 
@@ -30,7 +31,7 @@ class Children:
         #: targets that the first route cannot write
         self._given_up: set[Target] = set()
 
-    def load(self) -> Any:
+    def load(self) -> dict[str, Any]:
         """Load the source on the lightest backend that can; the child's description.
 
         Raises:
@@ -93,10 +94,11 @@ class Children:
         for child in self._running.values():
             child.close()
 
-    def _load(self, route: Route) -> Any:
+    def _load(self, route: Route) -> dict[str, Any]:
         legacy = self._job["kind"] == "tf_keras"
         child = self._running[route] = ChildProcess(route, self._scratch, legacy)
-        return child.ask("load", {**self._job, "route": route})
+        described: dict[str, Any] = child.ask("load", {**self._job, "route": route})
+        return described
 
     def _give_up(self, target: Target, reason: str) -> None:
         if not _installed("tensorflow"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from edgekit.converters.tensorflow.arrays import read_arrays, write_arrays
+from edgekit.converters.tensorflow.children import Children
 from edgekit.converters.tensorflow.source_files import SourceFile, inspect, is_foreign
 from edgekit.converters.tensorflow.specs import (
     Arrays,

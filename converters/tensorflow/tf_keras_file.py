@@ -15,8 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 import tf_keras
-
 from edgekit.converters.tensorflow.custom_objects import REMEDY, load_custom_objects
+
 from edgekit.errors import CheckpointError, MissingExtraError, UnsupportedError, first_line
 
 PRUNING, CLUSTERING = "PruneLowMagnitude", ("ClusterWeights", "ClusterWeightsMHA")

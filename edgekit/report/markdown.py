@@ -8,6 +8,7 @@ from edgekit.contract import Contract
 from edgekit.manifest import Manifest
 from edgekit.parity.intervals import interval_text
 from edgekit.parity.validate import FileVerdict
+from edgekit.parity.verdict import FileParity
 from edgekit.report.rows import (
     contract_facts,
     notes,
@@ -48,12 +49,13 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
     for verdict in verdicts:
         if verdict.parity is None:
             continue
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (g.mode, g.metric, f"{g.value:.6g}", f"{'>=' if g.side == 'min' else '<='} "
              f"{g.threshold:.6g}", interval_text(verdict.parity.intervals, g.mode, g.metric),
              "pass" if g.passed else "FAIL")
             for g in verdict.parity.gates
         ]  # fmt: skip
+        rows += _agreement(verdict.parity)
         lines += [f"### {verdict.entry.path}", ""]
         lines += [
             markdown_table(("mode", "metric", "value", "bound", "95 % interval", ""), rows),
@@ -61,6 +63,17 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
         ]
     made = ", ".join(f"{name} {number}" for name, number in manifest.made_by.items())
     return "\n".join([*lines, f"Made by {made}.", ""])
+
+
+def _agreement(parity: FileParity) -> list[tuple[str, ...]]:
+    """How often the label is the source's, near ties included, where only clear ones are judged."""
+    judged = {(g.mode, g.metric) for g in parity.gates}
+    return [
+        (mode, "top1", f"{values['top1']:.6g}", "-",
+         interval_text(parity.intervals, mode, "top1"), "not judged")
+        for mode, values in parity.metrics.items()
+        if "top1" in values and (mode, "top1") not in judged
+    ]  # fmt: skip
 
 
 def _input_line(contract: Contract) -> str:

@@ -108,9 +108,17 @@ class Model:
         self._expect("image-classification", "classify_images")
         path = isinstance(images, str | os.PathLike)
         _require(not path and not _is_picture(images), "a list of pictures", '["a.png"]')
-        examples = [image_example(image, f"picture {i}") for i, image in enumerate(images)]
-        outputs = self.outputs(self._task.prepare(examples, self.contract, None), batch_size)
-        return [self._task.read(o, None, self.contract) for o in outputs]
+        found = []
+        size = max(1, batch_size)
+        for start in range(0, len(images), size):
+            # no more at once: a phone camera's picture takes 36 MB before it is resized
+            examples = [
+                image_example(image, f"picture {start + i}")
+                for i, image in enumerate(images[start : start + size])
+            ]
+            rows = self._task.prepare(examples, self.contract, None)
+            found += [self._task.read(o, None, self.contract) for o in self.outputs(rows, size)]
+        return found
 
     def _array_rows(self, inputs: Mapping[str, Any], method: str) -> list[Row]:
         if self.contract.input_kind != "arrays":

@@ -51,7 +51,9 @@ _CLASSES = {
 }
 
 
-def save_image_model(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
+def save_image_model(
+    folder: Path, kind: str, seed: int = 0, steps: int = STEPS, **more: Any
+) -> Path:
     """A checkpoint folder with its image processor, by model type, trained for some seconds."""
     import torch
     import transformers as t
@@ -65,17 +67,18 @@ def save_image_model(folder: Path, kind: str, seed: int = 0, **more: Any) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "preprocessor_config.json"
     path.write_text(json.dumps(PROCESSORS[kind]), encoding="utf-8")
-    train(model, folder)
+    train(model, folder, steps)
     model.save_pretrained(folder)
     return folder
 
 
-def train(model: Any, folder: Path) -> None:
+def train(model: Any, folder: Path, steps: int) -> None:
     """Teach a model which kind of drawing a picture is; random weights alone amplify any rounding.
 
     Args:
       model: in float32; norms get random weights first, and the statistics of the pictures at last.
       folder: with preprocessor_config.json.
+      steps: of the optimizer.
     """
     import torch
     from edgekit.converters.sources.image_processor import read_preprocessing
@@ -90,7 +93,7 @@ def train(model: Any, folder: Path) -> None:
         torch.nn.init.uniform_(norm.bias, -0.3, 0.3)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     model.train()
-    for _ in range(STEPS):
+    for _ in range(steps):
         batch = torch.randint(0, PICTURES, (32,))
         optimizer.zero_grad()
         logits = model(pixel_values=rows[batch]).logits

@@ -134,8 +134,9 @@ def test_generated_cases_fit_the_signature_and_are_always_the_same() -> None:
 def test_commands_for_text_say_so(
     exported_keras: Callable[[str], Path], keras_models: Path, tmp_path: Path
 ) -> None:
-    from edgekit.bundle.build import bundle
     from edgekit.converters.api import explain, open_source, sweep
+
+    from edgekit.bundle.build import bundle
     from edgekit.parity.search.run import search_folder
 
     folder = exported_keras("cnn-export")

@@ -65,6 +65,7 @@ def _saved_models(tf: Any, folder: Path) -> None:
     save("open-axis", lambda x, k: tf.reduce_sum(x, 1, keepdims=True) @ k[:1], shape=(None, None))
     save("one-number", lambda x, k: tf.reduce_sum(x @ k))
     save("hidden-batch", one_batch)
+    save("two-rows", lambda x, k: ((x + tf.zeros([2, SIZE])) @ k)[: tf.shape(x)[0]])
     save("nan-variable", product, value=nan)
     save("nan-answer", lambda x, k: tf.math.log(x) @ k)
     save("labels", lambda x, k: tf.argmax(x @ k, 1))
