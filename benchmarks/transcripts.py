@@ -62,6 +62,8 @@ def record(name: str) -> dict[str, object]:
             [sys.executable, "-m", "edgekit", *words[1:]],
             cwd=PLACE, env=environment, stdout=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
+    if done.returncode not in (0, 1):
+        sys.exit(f"{command}: exit code {done.returncode}, nothing is kept of it.")
     return {"exit_code": done.returncode, "lines": done.stdout.rstrip().splitlines()}
 
 

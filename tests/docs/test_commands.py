@@ -26,6 +26,7 @@ PAGES = [page for page in pages() if _run_blocks(page) and page.name not in ELSE
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1800)  # a whole page of exports, on a machine that others may use
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_command_of_the_page_does_what_it_shows(page: Path, workshop: Workshop) -> None:
     if not (workshop.given / "out").exists():

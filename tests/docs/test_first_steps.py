@@ -15,6 +15,7 @@ WAY = ("export", "inspect", "evaluate", "validate", "compare", "bundle")
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1800)
 def test_the_first_steps_lead_from_a_checkpoint_to_an_app(workshop: Workshop) -> None:
     workshop.done.clear()
     place = workshop.start(PAGE.name, ("my-model", "dev.tsv"))

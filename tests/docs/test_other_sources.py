@@ -11,7 +11,7 @@ from tests.docs.blocks import ROOT, blocks
 from tests.docs.sources import build_images
 from tests.docs.workshop import Workshop
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
 
 
 def _run(page: str, workshop: Workshop, names: tuple[str, ...]) -> None:

