@@ -20,7 +20,7 @@ from edgekit.progress import Progress
 from edgekit.report.terminal import print_table
 from edgekit.sweep.options import SweepOptions
 
-BITS = ("2", "3", "4")
+BITS = ("4", "2", "3")
 PLAIN = ("rtn", "mse")
 _FIELDS = (
     "recipe", "size_bytes", "zlib_bytes", "packed", "effective_bits", "cosine", "cpu_seconds",
@@ -29,14 +29,14 @@ _FIELDS = (
 
 def sweeps() -> list[SweepOptions]:
     """What is measured, and in which order."""
-    return [
-        SweepOptions(BITS, ("c", "32"), ("4g32",), PLAIN, studies=("codebook",)),
-        SweepOptions(BITS, ("32",), ("4g32",), ("two-sided",)),
-        *(
-            SweepOptions((k,), ("32",), (f"{k}g32",), ("mse",), studies=("codebook-all",))
-            for k in reversed(BITS)
-        ),
+    plain = [
+        SweepOptions((k,), ("c", "32"), ("4g32",), PLAIN, studies=("codebook",)) for k in BITS
     ]
+    calibrated = SweepOptions(BITS, ("32",), ("4g32",), ("two-sided",))
+    tables = [
+        SweepOptions((k,), ("32",), (f"{k}g32",), ("mse",), studies=("codebook-all",)) for k in BITS
+    ]
+    return [*plain, calibrated, *tables]
 
 
 def measure() -> None:
