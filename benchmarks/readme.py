@@ -31,6 +31,7 @@ import site_tables
 import speed
 import sst2
 import sst2_small
+import tensorflow_path
 import transcripts
 from common import ROOT
 
@@ -72,6 +73,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "families": lambda: _shown(families.show),
     "image_kernels": lambda: _shown(image_kernels.show),
     "images": lambda: _shown(images.show),
+    "tensorflow_path": lambda: _shown(tensorflow_path.show),
     "thresholds": site_tables.thresholds_tables,
     "sweep": lambda: _shown(site_tables.sweep_table),
     "bench_trust": site_tables.bench_trust_table,

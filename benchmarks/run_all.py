@@ -13,10 +13,11 @@ import kbit_quality
 import quality
 import speed
 import sst2
+import tensorflow_path
 
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
-    budget, codebooks, image_kernels, images,
+    budget, codebooks, image_kernels, images, tensorflow_path,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()
