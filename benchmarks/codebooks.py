@@ -29,9 +29,7 @@ _FIELDS = (
 
 def sweeps() -> list[SweepOptions]:
     """What is measured, and in which order."""
-    plain = [
-        SweepOptions((k,), ("c", "32"), ("4g32",), PLAIN, studies=("codebook",)) for k in BITS
-    ]
+    plain = [SweepOptions((k,), ("c", "32"), ("4g32",), PLAIN, studies=("codebook",)) for k in BITS]
     calibrated = SweepOptions(BITS, ("32",), ("4g32",), ("two-sided",))
     tables = [
         SweepOptions((k,), ("32",), (f"{k}g32",), ("mse",), studies=("codebook-all",)) for k in BITS
