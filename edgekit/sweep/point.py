@@ -140,8 +140,7 @@ class Point:
             data = plain.mapping(value, "point")
             cosine = plain.mapping(data["cosine"], "cosine")
             recipe = plain.text(data["recipe"], "recipe")
-            # the first sweeps had neither studies nor compressed bytes
-            packed, zlib = data.get("packed"), data.get("zlib_bytes")
+            packed, zlib = data["packed"], data["zlib_bytes"]
             return Point(
                 plain.text(data["target"], "target"),
                 recipe,
