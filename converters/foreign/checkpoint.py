@@ -76,8 +76,9 @@ def load_foreign(
     """
     contract = contract_of(foreign, options)
     notes = list(foreign.notes)
-    if contract.input_kind == "image":
-        examples = drawn_cases() if cases is None else read_image_cases(cases)
+    if contract.preprocessing is not None:
+        pictures = contract.preprocessing
+        examples = drawn_cases() if cases is None else read_image_cases(cases, pictures)
         notes += picture_notes(contract, options, cases)
     elif cases is None:
         examples = generated_cases(contract, _ids_below(foreign, contract))

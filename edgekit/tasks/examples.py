@@ -17,8 +17,8 @@ def read_examples(path: Path, contract: Contract) -> list[Example]:
     Raises:
       CasesError: missing, damaged, or not of the contract's kind.
     """
-    if contract.input_kind == "image":
-        return read_image_cases(path)
+    if contract.preprocessing is not None:
+        return read_image_cases(path, contract.preprocessing)
     if contract.input_kind == "arrays":
         return read_array_cases(path, contract)
     return read_cases(path)

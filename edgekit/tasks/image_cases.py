@@ -10,9 +10,10 @@ import numpy as np
 
 from edgekit.errors import CasesError, UsageError
 from edgekit.pictures import Pixels, read_image
+from edgekit.preprocessing import Preprocessing
 from edgekit.tasks.base import Example
 from edgekit.tasks.drawn_pictures import draw_pictures
-from edgekit.tasks.image_classification import IMAGE
+from edgekit.tasks.image_classification import IMAGE, PIXELS
 
 Image = str | os.PathLike[str] | Pixels
 
@@ -55,9 +56,14 @@ def holds_pictures(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in _ENDINGS
 
 
-def read_image_cases(path: Path) -> list[Example]:
-    """The pictures of a folder in the order of their names, or of one file.
+def read_image_cases(path: Path, preprocessing: Preprocessing) -> list[Example]:
+    """The pictures of a folder in the order of their names, or of one file, in the model's size.
 
+    Each is resized as it is read: hundreds of photographs would fill the memory.
+
+    Args:
+      path: folder or file.
+      preprocessing: of the contract.
     Raises:
       CasesError: nothing there, or a file cannot be read.
     """
@@ -70,7 +76,10 @@ def read_image_cases(path: Path) -> list[Example]:
         raise CasesError(
             f"folder '{path}' holds no pictures.", f"known endings: {', '.join(_ENDINGS)}."
         )
-    return [image_example(file, file.name) for file in files]
+    return [
+        Example(file.name, arrays={PIXELS: preprocessing.pixels(read_image(file))})
+        for file in files
+    ]
 
 
 def drawn_cases() -> list[Example]:

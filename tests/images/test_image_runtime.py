@@ -154,15 +154,19 @@ def test_cases_are_the_pictures_of_a_folder_in_order(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "c.bmp"):
         Image.fromarray(plain_picture((9, 9, 9))).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
-    assert [e.text for e in read_image_cases(tmp_path)] == ["a.JPG", "b.png", "c.bmp"]
-    assert [e.text for e in read_image_cases(tmp_path / "b.png")] == ["b.png"]
+    found = read_image_cases(tmp_path, PREPROCESSING)
+    assert [e.text for e in found] == ["a.JPG", "b.png", "c.bmp"]
+    # in the model's size already, and nothing larger is kept
+    shapes = [{n: a.shape for n, a in (e.arrays or {}).items()} for e in found]
+    assert shapes == [{"pixels": (32, 24, 3)}] * 3
+    assert [e.text for e in read_image_cases(tmp_path / "b.png", PREPROCESSING)] == ["b.png"]
 
 
 def test_an_empty_or_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(CasesError, match="holds no pictures"):
-        read_image_cases(tmp_path)
+        read_image_cases(tmp_path, PREPROCESSING)
     with pytest.raises(CasesError, match="does not exist"):
-        read_image_cases(tmp_path / "nothing")
+        read_image_cases(tmp_path / "nothing", PREPROCESSING)
 
 
 def test_an_example_is_named_after_its_file(tmp_path: Path) -> None:
