@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.converters.checked_options import (
+    DEFAULT_RECIPE,
+    check_buckets,
+    check_targets,
+    mix_recipe,
+    parse_recipes,
+    refuse_inside,
+    refuse_options,
+    refuse_text_options,
+)
 from edgekit.converters.explain.result import Explanation, Matrix
 from edgekit.converters.explain.subject import check_source, find_subject, nothing_to_explain
 from edgekit.converters.opening import (
@@ -24,12 +33,11 @@ from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.tensorflow.client import is_foreign
 
-from edgekit.budget import Budget, read_budget
+from edgekit.budget import read_budget
 from edgekit.contract import Contract
 from edgekit.errors import UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress
-from edgekit.recipe import Grid, Recipe
 from edgekit.runtime.model import Model
 from edgekit.runtime.rows import require_text
 from edgekit.runtime.tokenizer import TextTokenizer
@@ -44,8 +52,6 @@ from edgekit.tasks.examples import read_examples
 from edgekit.tasks.image_cases import holds_pictures
 
 __all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
-
-DEFAULT_RECIPE = "fast"
 
 
 def export(
@@ -115,37 +121,44 @@ def export(
     progress = progress or Progress.silent()
     budget = read_budget(max_size, max_drop, _text(data), metric, _text(verify_data))
     if budget is None:
-        parsed = {t: _parse_recipes(recipes or (DEFAULT_RECIPE,), t) for t in TARGETS}
+        parsed = {t: parse_recipes(recipes or (DEFAULT_RECIPE,), t) for t in TARGETS}
     else:
-        parsed = {key: [_mix_recipe(budget, recipes)] for key in TARGETS}
+        parsed = {key: [mix_recipe(budget, recipes)] for key in TARGETS}
         for file in (budget.data, budget.verify_data):
             if file is not None:
                 read_text(file)
-    names = _check_targets(targets)
+    names = check_targets(targets)
     for name in names:
         for recipe in parsed[name]:
             check_supported(recipe, name, allow_padded)
-    lengths = _check_buckets(buckets, max_length)
+    lengths = check_buckets(buckets, max_length)
     source = Path(model).expanduser()
     if is_foreign(source):
-        _refuse_options(
+        refuse_options(
             source,
             {
                 "--max-length": max_length, "--buckets": buckets, "--calibration": calibration,
                 "--base": base, "--max-size": max_size, "--max-drop": max_drop, "--data": data,
             },
         )  # fmt: skip
-        return _export_foreign(
-            source, Path(out), names, parsed, cases, force, progress or Progress.silent(),
-            task, signature, custom_objects, labels, preprocessing,
-        )  # fmt: skip
+        from edgekit.converters.foreign.contract import read_options
+        from edgekit.converters.foreign.export import export_foreign
+
+        options = read_options(task, signature, custom_objects, labels, preprocessing)
+        refuse_inside(Path(out), source)
+        given = None if cases is None else Path(cases)
+        with staged_folder(Path(out), force) as staging:
+            manifest, verdicts = export_foreign(
+                source, names, parsed, options, given, staging, progress
+            )
+        return ExportResult(Path(out), manifest, verdicts)
     own = {
         "--signature": signature, "--custom-objects": custom_objects, "--labels": labels,
         "--preprocessing": preprocessing,
     }  # fmt: skip
-    if given := next((name for name, value in own.items() if value is not None), None):
+    if alien := next((name for name, value in own.items() if value is not None), None):
         raise UsageError(
-            f"{given} is for a SavedModel or a Keras file, and '{model}' is neither.",
+            f"{alien} is for a SavedModel or a Keras file, and '{model}' is neither.",
             "leave it out.",
         )
     # texts are read before anything heavy is loaded; what pictures become, a contract says
@@ -153,17 +166,17 @@ def export(
     examples = None if judged is None or holds_pictures(judged) else read_cases(judged)
     text = None if calibration is None else calibration_text(Path(calibration))
     folder = resolve(str(model))
-    _refuse_inside(Path(out), folder)
+    refuse_inside(Path(out), folder)
     under = None if base is None else str(base)
     if under is not None:
-        _refuse_inside(Path(out), resolve(under))
+        refuse_inside(Path(out), resolve(under))
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
         require_packages(names)
         asked = max_length if max_length is not None else (max(lengths) if lengths else None)
         checkpoint = load_source(str(model), task, asked, under)
         if checkpoint.contract.input_kind != "text":
-            _refuse_text_options(
+            refuse_text_options(
                 checkpoint.contract,
                 {"--buckets": buckets, "--calibration": calibration, "a budget": budget},
             )
@@ -233,9 +246,9 @@ def sweep(
     if data is not None:
         read_text(Path(data))
     folder = resolve(str(model))
-    _refuse_inside(Path(out), folder)
+    refuse_inside(Path(out), folder)
     if base is not None:
-        _refuse_inside(Path(out), resolve(base))
+        refuse_inside(Path(out), resolve(base))
     setup = Setup(
         model=_absolute(str(model)),
         targets=tuple(dict.fromkeys(options.target_names())),
@@ -364,119 +377,5 @@ def open_source(
     return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
 
 
-def _refuse_options(source: Path, options: Mapping[str, object]) -> None:
-    """A SavedModel or Keras file reads no text and has no torch module."""
-    given = next((name for name, value in options.items() if value is not None), None)
-    if given is not None:
-        raise UsageError(
-            f"{given} is for models that read text by torch; '{source.name}' takes arrays.",
-            "leave it out.",
-        )
-
-
-def _export_foreign(
-    source: Path,
-    out: Path,
-    targets: Sequence[str],
-    recipes: Mapping[str, Sequence[Recipe]],
-    cases: str | os.PathLike[str] | None,
-    force: bool,
-    progress: Progress,
-    task: str | None,
-    signature: str | None,
-    custom_objects: str | os.PathLike[str] | None,
-    labels: str | os.PathLike[str] | None,
-    preprocessing: str | os.PathLike[str] | None,
-) -> ExportResult:
-    from edgekit.converters.foreign.contract import ForeignOptions, read_labels
-    from edgekit.converters.foreign.export import export_foreign
-    from edgekit.converters.sources.image_processor import read_preprocessing
-
-    options = ForeignOptions(
-        task=task,
-        signature=signature,
-        custom_objects=None if custom_objects is None else Path(custom_objects),
-        labels=() if labels is None else read_labels(Path(labels)),
-        preprocessing=None if preprocessing is None else read_preprocessing(Path(preprocessing)),
-    )
-    given = None if cases is None else Path(cases)
-    _refuse_inside(out, source)
-    with staged_folder(out, force) as staging:
-        manifest, verdicts = export_foreign(
-            source, targets, recipes, options, given, staging, progress
-        )
-    return ExportResult(out, manifest, verdicts)
-
-
-def _refuse_text_options(contract: Contract, options: Mapping[str, object]) -> None:
-    """Options that mean nothing to a model that reads no text."""
-    given = next((name for name, value in options.items() if value is not None), None)
-    if given is not None:
-        require_text(contract, given)
-
-
-def _parse_recipes(recipes: Sequence[str], target: str) -> list[Recipe]:
-    unique: dict[str, Recipe] = {}
-    for text in recipes:
-        recipe = Recipe.parse(text, target)
-        if recipe.budget:
-            raise UsageError(
-                f"'{recipe}' is the name of what a search finds, and no recipe to ask for.",
-                "give the budget: --max-size 12MB, or --max-drop cosine=0.01.",
-            )
-        unique.setdefault(str(recipe), recipe)
-    if not unique:
-        raise UsageError("no recipe was given.", f"the default is {DEFAULT_RECIPE}.")
-    return list(unique.values())
-
-
-def _mix_recipe(budget: Budget, recipes: Sequence[str]) -> Recipe:
-    """The mix that a budget names, with the activations and the method of a recipe."""
-    if len(recipes) > 1:
-        raise UsageError(
-            "a budget gives one file per target; several recipes were given.",
-            "one --recipe may say activations and method; or leave the budget out.",
-        )
-    [like] = _parse_recipes(recipes or (DEFAULT_RECIPE,), TARGETS[0])
-    if not isinstance(like.weights, Grid):
-        raise UsageError(
-            f"a budget chooses bits, and recipe '{like}' has none.",
-            "leave --recipe out, or name one like w8c_a8 (int8 activations) or w4g32 (float).",
-        )
-    plain = replace(Recipe.parse(DEFAULT_RECIPE), budget=budget.name, method=like.method)
-    return replace(plain, int8_activations=like.int8_activations)
-
-
 def _text(path: str | os.PathLike[str] | None) -> str | None:
     return None if path is None else os.fspath(path)
-
-
-def _check_targets(targets: Sequence[str]) -> list[str]:
-    names = list(dict.fromkeys(targets))
-    for name in names:
-        if name not in TARGETS:
-            raise UsageError(f"unknown target '{name}'.", f"known: {', '.join(TARGETS)}.")
-    if not names:
-        raise UsageError("no target was given.", f"known: {', '.join(TARGETS)}.")
-    return names
-
-
-def _check_buckets(buckets: Sequence[int] | None, max_length: int | None) -> tuple[int, ...]:
-    lengths = tuple(sorted(set(buckets or ())))
-    if lengths and lengths[0] < 3:
-        raise UsageError(f"a bucket of {lengths[0]} tokens is too short.", "use 3 or more.")
-    if lengths and max_length is not None and lengths[-1] > max_length:
-        raise UsageError(
-            f"bucket {lengths[-1]} exceeds --max-length {max_length}.", "give one of the two."
-        )
-    return lengths
-
-
-def _refuse_inside(out: Path, model: Path) -> None:
-    """The output may not be, hold or lie in the checkpoint's own folder."""
-    there, source = out.resolve(), model.resolve()
-    if there == source or there in source.parents or source in there.parents:
-        raise UsageError(
-            f"output folder '{out}' and the model's folder lie in each other.",
-            "choose another folder with -o.",
-        )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +12,21 @@ import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
 from edgekit.converters.kept_structure import kept_structure, structures_of, with_clusters
+from edgekit.converters.notes import (
+    budget_notes,
+    calibration_notes,
+    file_notes,
+    made_by,
+    structure_notes,
+)
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.padding_check import check_padding
 
-from edgekit import support_tflite
 from edgekit._version import __version__
-from edgekit.audit import FileAudit, audit_file
+from edgekit.audit import audit_file
 from edgekit.audit.audit import open_file
 from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.bench.run import bench_file, real_rows
@@ -36,7 +39,6 @@ from edgekit.progress import Progress
 from edgekit.qtensor import QuantizedTensor
 from edgekit.recipe import Recipe
 from edgekit.report.markdown import folder_report
-from edgekit.report.rows import megabytes
 from edgekit.runtime.cpu_level import is_available
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example, get_task
@@ -45,18 +47,6 @@ from edgekit.tasks import Example, get_task
 CHECKED_LEVELS = ("avx2",)
 #: tokens at which the first latency is measured
 LATENCY_LENGTHS = (32, 128)
-#: share of the weights that are multiplied in float32 from which on it is said
-LEAST_SHARE = 0.01
-
-_PACKAGES = ("onnx-ir", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
-_TORCH = (
-    "torch", "transformers", "onnxscript", "litert-torch", "litert-converter", "tokenizers",
-)  # fmt: skip
-#: a Keras file may have gone through torch
-_TENSORFLOW = (
-    "tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "tf2onnx", "torch",
-    "onnxscript", "litert-torch", "litert-converter",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +150,13 @@ def run_pipeline(
                     golden = replace(golden, sketches=dict(sketches))
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
-                    notes = _calibration_notes(made.calibration, text, examples)
+                    notes = calibration_notes(made.calibration, text, examples)
                     kept = kept_structure(file, checkpoint.parameters, structures)
-                    notes += _structure_notes(kept)
+                    notes += structure_notes(kept)
                     entry = replace(
                         verdict.entry,
                         calibration=made.calibration,
-                        notes=[*verdict.entry.notes, *notes, *_budget_notes(budget)],
+                        notes=[*verdict.entry.notes, *notes, *budget_notes(budget)],
                         structure=kept,
                         mix={name: str(grid) for name, grid in recipe.mix.items()},
                         budget=budget,
@@ -301,37 +291,6 @@ def write_file(
     return target.write(model, weights, path, metadata, recipe.int8_activations)
 
 
-def _calibration_notes(
-    calibration: Mapping[str, Any], text: CalibrationText, examples: Sequence[Example]
-) -> list[str]:
-    if not calibration:
-        return []
-    notes = [f"calibrated on {calibration['texts']} texts ({calibration['name']})"]
-    shared = text.shared_with(examples)
-    if shared:
-        notes.append(
-            f"{len(shared)} of its cases are calibration texts too: its parity on them proves less"
-        )
-    return notes
-
-
-def _budget_notes(budget: Mapping[str, Any]) -> list[str]:
-    """What was asked and found; a budget that was missed is told as a problem instead."""
-    if not budget:
-        return []
-    return [*([budget["found"]] if budget["kept"] else []), *budget["summary"]]
-
-
-def _structure_notes(kept: Mapping[str, Any]) -> list[str]:
-    if not kept:
-        return []
-    raw, small = kept["bytes"], kept["compressed_bytes"]
-    return [
-        f"of its source's structure: {kept['summary']}",
-        f"{megabytes(raw)} raw, {megabytes(small)} compressed (zlib 9)",
-    ]
-
-
 def _with_proofs(
     file: WrittenFile, corrected: Mapping[str, npt.NDArray[np.float32]], sketches: dict[str, Sketch]
 ) -> WrittenFile:
@@ -385,7 +344,7 @@ def _verify(
         parity=parity.to_json(),
         cpu_levels=levels,
         latency=latency,
-        notes=_notes(target, recipe, audit),
+        notes=file_notes(target, recipe, audit),
     )
     return FileVerdict(entry, tuple(problems), parity, audit)
 
@@ -438,33 +397,3 @@ def _level(
         if "top1" in there:
             result["top1"] = there["top1"]
     return result
-
-
-def _notes(target: Target, recipe: Recipe, audit: FileAudit) -> list[str]:
-    notes = target.notes(recipe)
-    if target.name == "tflite":
-        notes += support_tflite.file_notes(recipe, audit.tensors)
-    if audit.partitions and max(audit.partitions.values()) > 1:
-        notes.append(f"XNNPACK runs it in {max(audit.partitions.values())} pieces")
-    kernels = [tensor for tensor in audit.tensors if tensor.role == "kernel"]
-    if kernels and recipe.int8_activations and target.name == "onnx":
-        sizes = [math.prod(tensor.shape) for tensor in kernels]
-        share = sum(sizes) / sum(math.prod(tensor.shape) for tensor in audit.tensors)
-        largest = kernels[sizes.index(max(sizes))].parameter
-        if share >= LEAST_SHARE:
-            notes.append(
-                f"{share:.0%} of its weights (the largest: {largest}) are stored in 8 bits but "
-                "unpacked at load and multiplied in float32: no integer speed there, float32 memory"
-            )
-    return notes
-
-
-def made_by(kind: str = "transformers") -> dict[str, str]:
-    """Versions of everything that shapes the files of a kind of source."""
-    versions = {"edgekit": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in (*_PACKAGES, *(_TORCH if kind == "transformers" else _TENSORFLOW)):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -17,16 +17,17 @@ from edgekit.converters.foreign.contract import (
     problem_type,
     spec_of,
 )
-from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.checkpoint import Checkpoint, reference_outputs
 from edgekit.converters.tensorflow.client import ForeignModel, open_foreign
 
 from edgekit.contract import Contract
 from edgekit.errors import CheckpointError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.runtime.session import Inputs, Outputs, Session
-from edgekit.tasks.array_cases import generated_cases, read_array_cases
-from edgekit.tasks.base import Example, judged_rows
-from edgekit.tasks.image_cases import drawn_cases, read_image_cases
+from edgekit.tasks.array_cases import generated_cases
+from edgekit.tasks.base import Example
+from edgekit.tasks.builtin_cases import builtin_cases
+from edgekit.tasks.examples import read_examples
 from edgekit.tasks.registry import get_task
 
 Floats = npt.NDArray[np.float32]
@@ -72,22 +73,21 @@ def load_foreign(
       cases: .npz file, or pictures; generated or drawn ones when None.
     Raises:
       UsageError: a task that the outputs do not fit, or labels that are too many or too few.
-      CasesError: see ``read_array_cases``.
+      CasesError: see ``read_examples``.
     """
     contract = contract_of(foreign, options)
     notes = list(foreign.notes)
-    if contract.preprocessing is not None:
-        pictures = contract.preprocessing
-        examples = drawn_cases() if cases is None else read_image_cases(cases, pictures)
-        notes += picture_notes(contract, options, cases)
-    elif cases is None:
+    if cases is not None:
+        examples = read_examples(cases, contract)
+    elif contract.input_kind == "image":
+        examples = builtin_cases(contract)
+    else:
         examples = generated_cases(contract, _ids_below(foreign, contract))
         notes.append(
             f"judged on {len(examples)} generated inputs, which are random numbers: give real ones "
             "with --cases FILE.npz"
         )
-    else:
-        examples = read_array_cases(cases, contract)
+    notes += picture_notes(contract, options, cases)
     contract = replace(contract, problem_type=problem_type(foreign, contract, examples))
     source = {
         **foreign.source,
@@ -162,7 +162,6 @@ def golden_of(
     Raises:
       CheckpointError: no signature has the contract's inputs and outputs.
     """
-    task = get_task(contract.task)
     with (
         tempfile.TemporaryDirectory(prefix="edgekit-") as scratch,
         open_source_file(path, Path(scratch), options) as foreign,
@@ -173,13 +172,8 @@ def golden_of(
                 f"'{path.name}' has other inputs or outputs than the folder's source had.",
                 "give the model that was exported with --reference.",
             )
-        rows = task.prepare(examples, contract, None)
-        batches = [{name: value[None] for name, value in row.items()} for row in rows]
-        found = [
-            judged_rows(task, foreign.run(batch), [row], contract)
-            for batch, row in zip(batches, rows, strict=True)
-        ]
-    outputs = {name: np.concatenate([f[name] for f in found]) for name in contract.output_names}
+        rows = get_task(contract.task).prepare(examples, contract, None)
+        outputs = reference_outputs(ForeignSession(foreign), rows, contract)
     return make_golden(examples, rows, outputs, contract, {})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edgekit.converters.sources.image_processor import read_preprocessing
 from edgekit.converters.tensorflow.client import ForeignModel, TensorInfo
 
 from edgekit.contract import Contract, TensorSpec
@@ -16,6 +18,7 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.tasks.base import Example
 from edgekit.tasks.registry import get_task
 
+Location = str | os.PathLike[str]
 #: how far sums of probabilities may be from 1
 _SUM = 1e-3
 IMAGE_TASK = "image-classification"
@@ -41,6 +44,28 @@ class ForeignOptions:
     custom_objects: Path | None = None
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
+
+
+def read_options(
+    task: str | None,
+    signature: str | None,
+    custom_objects: Location | None,
+    labels: Location | None,
+    preprocessing: Location | None,
+) -> ForeignOptions:
+    """The options, with the files that they name read.
+
+    Raises:
+      UsageError: a labels file that cannot be read.
+      CheckpointError, UnsupportedError: see ``read_preprocessing``.
+    """
+    return ForeignOptions(
+        task=task,
+        signature=signature,
+        custom_objects=None if custom_objects is None else Path(custom_objects),
+        labels=() if labels is None else read_labels(Path(labels)),
+        preprocessing=None if preprocessing is None else read_preprocessing(Path(preprocessing)),
+    )
 
 
 def contract_of(foreign: ForeignModel, options: ForeignOptions) -> Contract:
@@ -94,8 +119,10 @@ def contract_of(foreign: ForeignModel, options: ForeignOptions) -> Contract:
 
 def picture_notes(contract: Contract, options: ForeignOptions, cases: Path | None) -> list[str]:
     """What was assumed of a picture model: its preprocessing, and drawn cases."""
+    if contract.preprocessing is None:
+        return []
     notes = []
-    if options.preprocessing is None and contract.preprocessing is not None:
+    if options.preprocessing is None:
         height, width = contract.preprocessing.size
         notes.append(
             f"pictures are resized to {height} x {width}, their values stay 0 to 255: say with "

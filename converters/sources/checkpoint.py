@@ -67,13 +67,7 @@ class Checkpoint:
         Returns:
           float32 [m, d] by output name, judged rows (``edgekit.tasks.base``).
         """
-        task = get_task(self.contract.task)
-        session = self.session()
-        found = []
-        for row in rows:
-            outputs = session.run({name: ids[None] for name, ids in row.items()})
-            found.append(judged_rows(task, outputs, [row], self.contract))
-        return {name: np.concatenate([f[name] for f in found]) for name in found[0]}
+        return reference_outputs(self.session(), rows, self.contract)
 
     @contextmanager
     def for_export(self, attention: str) -> Iterator[None]:
@@ -95,6 +89,18 @@ class Checkpoint:
             yield
         finally:
             self.model.set_attn_implementation(before)
+
+
+def reference_outputs(
+    session: Session, rows: Sequence[Row], contract: Contract
+) -> dict[str, Floats]:
+    """A source's judged rows, one example at a time; see ``Checkpoint.reference``."""
+    task = get_task(contract.task)
+    found = []
+    for row in rows:
+        outputs = session.run({name: value[None] for name, value in row.items()})
+        found.append(judged_rows(task, outputs, [row], contract))
+    return {name: np.concatenate([f[name] for f in found]) for name in found[0]}
 
 
 class ModuleSession:

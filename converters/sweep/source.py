@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from edgekit.converters.float_model import FloatModel, Target, WrittenFile
 from edgekit.converters.held_out import HeldOut, evaluation_texts
+from edgekit.converters.notes import made_by
 from edgekit.converters.opening import fit_tflite, load_source, open_target, require_packages
-from edgekit.converters.pipeline import made_by, quantized, write_file, write_recipe
+from edgekit.converters.pipeline import quantized, write_file, write_recipe
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText, shared_texts, texts_sha256
 from edgekit.converters.sources.checkpoint import Checkpoint

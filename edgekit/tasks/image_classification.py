@@ -10,20 +10,21 @@ from edgekit.errors import CasesError, InternalError
 from edgekit.pictures import Pixels
 from edgekit.preprocessing import Preprocessing
 from edgekit.runtime.rows import Row
-from edgekit.tasks.arrays import ArrayClassification
 from edgekit.tasks.base import Example
+from edgekit.tasks.logits import LabelPerExample
 
 #: keys of ``Example.arrays``: a picture of any size, and one that is resized and cropped already
 IMAGE, PIXELS = "image", "pixels"
 
 
-class ImageClassification(ArrayClassification):
+class ImageClassification(LabelPerExample):
     """One output, float32 [batch, labels], of pictures that the contract's preprocessing prepares.
 
     Examples hold ``image``, uint8 [h, w, 3], or ``pixels``, uint8 [H, W, 3] of the model's size.
     """
 
     name = "image-classification"
+    outputs: tuple[str, ...] = ()
 
     def prepare(
         self, examples: Sequence[Example], contract: Contract, tokenizer: Any = None

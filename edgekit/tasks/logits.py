@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from edgekit.contract import Contract
+from edgekit.runtime.rows import Row
 from edgekit.tasks.base import (
     CLEAR_MARGIN,
     Decision,
     Floats,
     Outputs,
+    Positions,
     TaskMetrics,
     agreement,
     agreement_metrics,
@@ -82,6 +84,37 @@ def label_parity(
     return agreement_metrics(agreement(expected, found), clear)
 
 
-def logits_of(outputs: Outputs) -> Floats:
+class LabelPerExample:
+    """One output, float32 [batch, labels]; what such tasks share, whatever their input."""
+
+    takes_pairs = False
+
+    def positions(self, row: Row, contract: Contract) -> Positions | None:
+        """One row of logits per example."""
+        return None
+
+    def read(self, outputs: Outputs, encoded: Any, contract: Contract, **options: Any) -> Any:
+        """See ``read_logits``."""
+        return read_logits(_logits(outputs), contract)
+
+    def decisions(
+        self, outputs: Outputs, rows: Sequence[Row], contract: Contract
+    ) -> list[Decision] | None:
+        """See ``label_decisions``."""
+        return label_decisions(_logits(outputs), contract)
+
+    def parity(
+        self,
+        reference: Outputs,
+        candidate: Outputs,
+        rows: Sequence[Row],
+        contract: Contract,
+        decisions: Sequence[Decision] = (),
+    ) -> TaskMetrics:
+        """See ``label_parity``."""
+        return label_parity(_logits(reference), _logits(candidate), contract, decisions)
+
+
+def _logits(outputs: Outputs) -> Floats:
     """The one output, whatever the graph calls it."""
     return next(iter(outputs.values()))
