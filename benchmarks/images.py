@@ -53,7 +53,7 @@ def compare(kind: str, source: Path, out: Path) -> list[dict[str, Any]]:
 
     from edgekit.manifest import Manifest
     from edgekit.parity.intervals import intervals_of
-    from edgekit.runtime.model import load as open_folder
+    from edgekit.runtime.loading import load as open_folder
     from edgekit.tasks import get_task
     from edgekit.tasks.drawn_pictures import draw_pictures
     from edgekit.tasks.image_cases import image_example

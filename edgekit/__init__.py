@@ -15,13 +15,13 @@ from edgekit.recipe import Recipe
 if TYPE_CHECKING:
     from edgekit.converters.api import export
     from edgekit.parity.validate import validate
-    from edgekit.runtime.model import load
+    from edgekit.runtime.loading import load
 
 __all__ = ["EdgekitError", "Recipe", "__version__", "export", "load", "validate"]
 
 _LAZY = {
     "export": "edgekit.converters.api",
-    "load": "edgekit.runtime.model",
+    "load": "edgekit.runtime.loading",
     "validate": "edgekit.parity.validate",
 }
 

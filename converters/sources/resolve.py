@@ -28,7 +28,7 @@ def resolve(model: str) -> Path:
     if path.exists():
         raise CheckpointError(
             f"'{model}' is a file; a checkpoint is a folder with config.json and weights.",
-            "give the folder that holds it.",
+            "give the folder that holds it; of files, .keras and .h5 are taken.",
         )
     if _HUB_ID.fullmatch(model) and not model.startswith((".", "/", "~")):
         return _from_hub(model)

@@ -11,7 +11,8 @@ from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, UnsupportedError, UsageError
 from edgekit.manifest import MANIFEST_NAME, FileEntry, Manifest
 from edgekit.recipe import Recipe
-from edgekit.runtime.model import Model, load
+from edgekit.runtime.loading import load
+from edgekit.runtime.model import Model
 from edgekit.runtime.session import TARGETS
 
 #: how a checkpoint is called beside the files made from it

@@ -1,26 +1,17 @@
-"""edgekit.load(DIR): run an exported folder with numpy, one runtime and tokenizers."""
+"""A model's methods, task by task: numpy, one runtime and tokenizers are all that they need."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.contract import Contract
-from edgekit.errors import ArtifactError, UnsupportedError, UsageError
-from edgekit.manifest import (
-    TOKENIZER_NAME,
-    FileEntry,
-    Manifest,
-    check_integrity,
-    sha256_file,
-)
-from edgekit.recipe import Recipe
+from edgekit.errors import UsageError
 from edgekit.runtime.rows import Row, batch_rows, row_length
-from edgekit.runtime.session import Session, open_session
+from edgekit.runtime.session import Session
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.base import Floats
@@ -355,73 +346,3 @@ def _batches(
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     size = 1 if buckets else max(1, batch_size)
     return (order[start : start + size] for start in range(0, len(order), size))
-
-
-def load(
-    folder: str | os.PathLike[str],
-    target: str | None = None,
-    recipe: str | None = None,
-    threads: int = 1,
-    check: bool = True,
-) -> Model:
-    """Open an exported folder.
-
-    Args:
-      folder: what ``edgekit export -o`` made.
-      target: "onnx" or "tflite"; onnx where the folder has it, when None.
-      recipe: for example "w8c_a8" or "fast"; the folder's smallest file of that target when None.
-      threads: CPU threads inside one call.
-      check: compare size and sha256 with the manifest first.
-    Raises:
-      ArtifactError: not a finished export, or a file was changed.
-      UnsupportedError: the folder has no file of that target and recipe.
-      MissingExtraError: the runtime or tokenizers is not installed.
-    """
-    path = Path(folder)
-    manifest = Manifest.read(path)
-    entry = choose_file(manifest, target, recipe)
-    if check:
-        problem = check_integrity(path, entry)
-        text = manifest.contract.input_kind == "text"
-        if (
-            not problem
-            and text
-            and _digest(path / TOKENIZER_NAME) != manifest.golden.get(TOKENIZER_NAME)
-        ):
-            problem = f"{TOKENIZER_NAME} is missing or was changed"
-        if problem:
-            raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
-    tokenizer = None
-    if manifest.contract.input_kind == "text":
-        tokenizer = TextTokenizer.from_folder(path, manifest.contract)
-    session = open_session(path / entry.path, threads)
-    return Model(f"{path.name}/{entry.path}", manifest.contract, tokenizer, session)
-
-
-def _digest(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
-
-
-def choose_file(manifest: Manifest, target: str | None, recipe: str | None) -> FileEntry:
-    """The file of that target and recipe; the smallest where the choice is open."""
-    fits = [
-        f
-        for f in manifest.files
-        if (target is None or f.target == target)
-        and (recipe is None or f.recipe == str(Recipe.parse(recipe, f.target)))
-    ]
-    if not fits:
-        have = ", ".join(f.path for f in manifest.files)
-        raise UnsupportedError(
-            f"the folder has no file for target {target or 'any'}, recipe {recipe or 'any'}.",
-            f"it holds: {have}.",
-        )
-    # a file that failed its gates at export is the last choice
-    return min(
-        fits,
-        key=lambda f: (
-            not f.parity.get("passed", True),
-            target is None and f.target != "onnx",
-            f.size_bytes,
-        ),
-    )
