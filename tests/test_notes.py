@@ -18,11 +18,11 @@ def record(name: str, role: Any, rows: int) -> TensorRecord:
 
 
 def notes(target: str, recipe: str, *records: TensorRecord) -> list[str]:
-    from edgekit.converters.pipeline import _notes
+    from edgekit.converters.notes import file_notes
 
     audit = FileAudit({}, records, 8.0, "", {})
     named: Any = SimpleNamespace(name=target, notes=lambda recipe: [])
-    return _notes(named, Recipe.parse(recipe), audit)
+    return file_notes(named, Recipe.parse(recipe), audit)
 
 
 def test_weights_that_are_multiplied_in_float_are_told() -> None:
