@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from edgekit import plain
 from edgekit.errors import ArtifactError, first_line
+from edgekit.generation.settings import Generation
 from edgekit.preprocessing import Preprocessing
 
 InputKind = Literal["text", "image", "arrays"]
@@ -66,6 +67,7 @@ class Contract:
       special_ids: ids that stand for no text (padding, separators, mask), ascending.
       mask_id: id of the token to be guessed (masked language models), or None.
       preprocessing: how a picture becomes the input, for ``input_kind="image"``, or None.
+      generation: cache, context and defaults of a file that generates text, or None.
     """
 
     task: str
@@ -85,6 +87,7 @@ class Contract:
     special_ids: tuple[int, ...] = ()
     mask_id: int | None = None
     preprocessing: Preprocessing | None = None
+    generation: Generation | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -103,6 +106,8 @@ class Contract:
             del data["preprocessing"]
         else:
             data["preprocessing"] = self.preprocessing.to_json()
+        if self.generation is None:
+            del data["generation"]
         return data
 
     @staticmethod
@@ -157,6 +162,8 @@ def _checked(values: dict[str, Any]) -> Contract:
     if values.get("mask_id") is not None:
         plain.integer(values["mask_id"], "mask_id", 0, 2**31 - 1)
     _check_preprocessing(values)
+    if values.get("generation") is not None:
+        values["generation"] = Generation.from_json(values["generation"])
     return Contract(**values)
 
 

@@ -2,6 +2,7 @@
 
     EdgekitError                    exit code
     |- GateFailed                   1    parity, size, budget or regression gate
+    |  |- NotFiniteError            1    a file gave NaN or infinity where numbers are wanted
     |  |- BudgetError               1    no choice of bits keeps a limit
     |  `- UnprovenError             1    a file that failed at export was to be shipped
     |- UsageError                   2    wrong option, recipe or combination
@@ -12,6 +13,8 @@
     |  |- ConfigError               3    edgekit.toml
     |  |- FolderExistsError         3    the output folder is there already
     |  |- FolderBusyError           3    another export writes into it
+    |  |- PromptError               3    a prompt is empty, too long, or not of this tokenizer
+    |  |- CacheFullError            3    more tokens than the cache of a file holds
     |  `- ArtifactError             3    exported folder or file missing, tampered, truncated
     |- MissingExtraError            4    a package of an extra is not installed
     |- UnsupportedError             5    model, task, operator or recipe not supported
@@ -58,6 +61,12 @@ class BudgetError(GateFailed):
     """No choice of bits keeps the limit that was asked for."""
 
 
+class NotFiniteError(GateFailed):
+    """A file gave NaN or infinity where numbers are wanted."""
+
+    default_hint = "the file is broken: check it with `edgekit validate DIR`."
+
+
 class UnprovenError(GateFailed):
     """A file that did not pass its gates was asked for, to be shipped."""
 
@@ -98,6 +107,16 @@ class FolderExistsError(InputError):
 
 class FolderBusyError(InputError):
     """Another export is writing into the same output folder."""
+
+
+class PromptError(InputError):
+    """A prompt is empty, longer than the file's cache, or not of the folder's tokenizer."""
+
+
+class CacheFullError(InputError):
+    """More tokens than the cache of a file holds."""
+
+    default_hint = "ask for fewer tokens, or export with a larger --max-length."
 
 
 class ArtifactError(InputError):

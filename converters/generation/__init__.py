@@ -1,0 +1,1 @@
+"""Language models for export: the cache in the graph, attention over it, their contract."""

@@ -1,0 +1,1 @@
+"""Measuring a family of models at several widths, for the scaling law."""
