@@ -2,7 +2,8 @@
 
 Inputs ``input_ids`` [batch, length], ``attention_mask`` [batch, past + length], ``logits_at``
 [kept] (positions of this call whose logits are wanted) and ``past.<layer>.key|value`` [batch,
-heads, past, size]; outputs ``logits`` [batch, kept, vocabulary] and ``present.<layer>.key|value``, longer by ``length``.
+heads, past, size]; outputs ``logits`` [batch, kept, vocabulary]
+and ``present.<layer>.key|value``, longer by ``length``.
 """
 
 from __future__ import annotations
