@@ -37,6 +37,7 @@ class Checkpoint:
       graphs: target -> ``FloatGraph``, where the source's own framework converted it already.
       original: the module as it was given, where ``module`` is a changed copy for export (folded
         norms); the reference comes from it. None where they are the same.
+      texts: further files that every exported folder carries (a chat template), by name.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Checkpoint:
     folder: Path
     graphs: Mapping[str, Any] = field(default_factory=dict)
     original: Any = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def can_calibrate(self) -> bool:
