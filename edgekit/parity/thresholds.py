@@ -112,6 +112,7 @@ _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
     "token-classification": _DECISIONS,
     "question-answering": _DECISIONS,
     "fill-mask": _DECISIONS,
+    "text-generation": _DECISIONS,
 }
 
 #: a row alone and in a padded batch: the share of the largest value by which they may differ
