@@ -120,6 +120,11 @@ BATCH_LIMIT = Threshold(
     "batch_drift", "max", 1e-5, "one activation scale per token: results do not depend on the batch"
 )
 
+#: a text alone and through the cache, in pieces, with padding in front
+CACHE_LIMIT = Threshold(
+    "cache_drift", "max", 1e-5, "the same sums in another order; 2e-6 was the most seen"
+)
+
 #: how much farther from the source a file may be than it was at export (another CPU family flips
 #: single roundings, which scatters; saturation or a defect moves the mean)
 MOVED_FACTOR, MOVED_COSINE, MOVED_RMS = 1.5, 2e-4, 5e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -103,17 +103,6 @@ class Task(Protocol):
           decisions: the source's decisions by name; those of ``reference`` under this contract's
             labels when empty.
         """
-        ...
-
-
-@runtime_checkable
-class RowMeans(Protocol):
-    """A task with metrics that are means over judged rows, which intervals are drawn around."""
-
-    def row_means(
-        self, reference: Outputs, candidate: Outputs, rows: Sequence[Row], contract: Contract
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        """What is averaged: float64 [m], by the metric's name in ``parity``."""
         ...
 
 

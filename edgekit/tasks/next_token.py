@@ -8,10 +8,13 @@ part at the first near tie, whatever the quality.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.contract import Contract
+from edgekit.runtime.rows import Row
 from edgekit.tasks.base import (
     Decision,
     Floats,
@@ -30,6 +33,15 @@ VALUES_PER_EXAMPLE = 60_000
 LEAST_POSITIONS = 2
 #: rows whose float64 logarithms are in memory at once: 64 MB
 _VALUES_AT_ONCE = 1 << 23
+
+
+@runtime_checkable
+class NextTokenTask(Protocol):
+    """A task whose one output is logits of what comes next."""
+
+    def targets(self, rows: Sequence[Row], contract: Contract) -> Ids:
+        """The token that really comes next at each judged place, int64 [m]."""
+        ...
 
 
 def spread(count: int, vocabulary: int) -> Positions:

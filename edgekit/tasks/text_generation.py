@@ -23,7 +23,6 @@ from edgekit.tasks.next_token import (
     best_tokens,
     log_probabilities,
     next_token_metrics,
-    row_means,
     spread,
 )
 
@@ -49,7 +48,7 @@ class TextGeneration:
         return spread(len(row["input_ids"]) - 1, int(contract.outputs[0].shape[-1]))
 
     def targets(self, rows: Sequence[Ids], contract: Contract) -> npt.NDArray[np.int64]:
-        """The token behind each judged one, int64 [m]."""
+        """See ``NextTokenTask.targets``."""
         width = int(contract.outputs[0].shape[-1])
         ids = [row["input_ids"] for row in rows]
         found = [tokens[spread(len(tokens) - 1, width) + 1] for tokens in ids]
@@ -89,9 +88,3 @@ class TextGeneration:
             list(decisions) or self.decisions(reference, rows, contract) or [],
             self.decisions(candidate, rows, contract) or [],
         )
-
-    def row_means(
-        self, reference: Outputs, candidate: Outputs, rows: Sequence[Ids], contract: Contract
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        """See ``edgekit.tasks.base.RowMeans``."""
-        return row_means(reference["logits"], candidate["logits"], self.targets(rows, contract))
