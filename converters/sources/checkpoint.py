@@ -82,6 +82,12 @@ class Checkpoint:
     @contextmanager
     def using_attention(self, implementation: str) -> Iterator[None]:
         """Switch the attention implementation where the architecture has a choice."""
+        if self.contract.architecture == "bloom":
+            from edgekit.converters.generation.bloom import interface_attention
+
+            with interface_attention(self.model, implementation):
+                yield
+            return
         if not getattr(self.model, "_supports_attention_backend", False):
             yield  # attention is written inline there
             return
