@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -102,30 +102,29 @@ def attend(
 
 
 @contextmanager
-def inline_attention_replaced(model: Any) -> Iterator[bool]:
-    """Put ``attend`` where an architecture writes attention out (bloom).
-
-    Yields:
-      whether every layer of the model attends through it, or through transformers' interface.
-    """
+def inline_attention_replaced(model: Any) -> Iterator[None]:
+    """Put ``attend`` where an architecture writes attention out (bloom), while a step runs."""
     layers = [part for part in model.modules() if type(part).__name__ == "BloomAttention"]
-    for layer in layers:
-        layer.forward = _bloom_forward.__get__(layer)
+    before = [part.__dict__.get("forward") for part in layers]
+    for part in layers:
+        part.forward = partial(_bloom_forward, part)
     try:
-        yield bool(layers) or bool(getattr(model, "_supports_attention_backend", False))
+        yield
     finally:
-        for layer in layers:
-            del layer.forward
+        for part, forward in zip(layers, before, strict=True):
+            del part.forward
+            if forward is not None:
+                part.forward = forward
 
 
 def _bloom_forward(
-    self: Any, hidden_states: Tensor, residual: Tensor, *_: Any, **__: Any
+    part: Any, hidden_states: Tensor, residual: Tensor, *_: Any, **__: Any
 ) -> tuple[Tensor, None]:
     """Bloom's attention: its bias depends on the key's position alone."""
     from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
-    query, key, value = self._reshape(self.query_key_value(hidden_states))
-    slopes = _get_alibi_slopes(self.num_heads, hidden_states.device)
-    out = attend(self.layer_idx, query * self.inv_norm_factor, key, value, slopes=slopes)
+    query, key, value = part._reshape(part.query_key_value(hidden_states))
+    slopes = _get_alibi_slopes(part.num_heads, hidden_states.device)
+    out = attend(part.layer_idx, query * part.inv_norm_factor, key, value, slopes=slopes)
     joined = out.transpose(1, 2).reshape(1, hidden_states.shape[1], -1)
-    return self.dense(joined) + residual, None
+    return part.dense(joined) + residual, None

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from edgekit.converters.generation.cache import running
+from edgekit.converters.generation.static_attention import inline_attention_replaced
 from edgekit.converters.generation.static_cache import FixedCache
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class StaticStep(nn.Module):
         steps = torch.arange(length, dtype=torch.int32)
         # padding of a prefill may reach beyond the context: look-ups must not
         positions = torch.clamp(pos + steps, max=cache.context - 1)[None]
-        with running(cache):
+        with running(cache), inline_attention_replaced(self.model):
             logits = self.model(
                 input_ids=tokens,
                 past_key_values=cache,
