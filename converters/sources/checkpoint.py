@@ -58,8 +58,12 @@ class Checkpoint:
         return self.module is not None and self.contract.input_kind == "text"
 
     def session(self) -> Session:
-        """The source behind the runtimes' seam."""
-        return ModuleSession(self)
+        """The source behind the runtimes' seam, with a cache where it generates."""
+        if self.contract.generation is None:
+            return ModuleSession(self)
+        from edgekit.converters.generation.source_state import GeneratingSource
+
+        return GeneratingSource(self)
 
     def reference(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The source's outputs, one example at a time: float32, eager attention, no padding.

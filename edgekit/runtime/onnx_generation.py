@@ -15,9 +15,13 @@ from edgekit.runtime.onnx_session import OnnxSession, open_runtime
 from edgekit.runtime.session import Inputs, Outputs
 
 
-def open_onnx(path: Path, threads: int = 1) -> OnnxSession:
-    """The session that an ONNX file asks for, by its inputs."""
-    runtime = open_runtime(path, threads)
+def open_onnx(path: Path, threads: int = 1, spin: bool = False) -> OnnxSession:
+    """The session that an ONNX file asks for, by its inputs.
+
+    Args:
+      path, threads, spin: see ``edgekit.runtime.onnx_session``.
+    """
+    runtime = open_runtime(path, threads, spin)
     cached = any(i.name.startswith(f"{PAST}.") for i in runtime.get_inputs())
     return OnnxCausalSession(runtime) if cached else OnnxSession(runtime)
 
