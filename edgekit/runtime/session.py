@@ -80,6 +80,6 @@ def open_session(
         from edgekit.runtime.onnx_generation import open_onnx
 
         return open_onnx(path, threads, spin)
-    from edgekit.runtime.tflite_session import TfliteSession
+    from edgekit.runtime.tflite_generation import open_tflite
 
-    return TfliteSession(path, threads, bucket, weight_cache)
+    return open_tflite(path, threads, bucket, weight_cache)
