@@ -155,6 +155,6 @@ def with_targets(checkpoint: Checkpoint, examples: Sequence[Example]) -> list[Ex
                     max_new_tokens=min(MOST_TARGET, contract.max_length) - 1,
                     min_new_tokens=None,
                 )
-            example = replace(example, label=tokenizer.text_of(ids.tolist()))
+            example = replace(example, label=tokenizer.decode(ids.tolist(), skip_special=True))
         done.append(example)
     return done

@@ -113,6 +113,7 @@ _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
     "question-answering": _DECISIONS,
     "fill-mask": _DECISIONS,
     "text-generation": _DECISIONS,
+    "text2text-generation": _DECISIONS,
 }
 
 #: a row alone and in a padded batch: the share of the largest value by which they may differ
