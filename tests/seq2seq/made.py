@@ -70,6 +70,8 @@ def tiny_model(kind: str, seed: int = 0, **more: Any) -> Any:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
             elif name.endswith("relative_attention_bias.weight"):
                 parameter.add_(torch.randn_like(parameter))
+        if hasattr(model, "final_logits_bias"):  # a buffer that training fills, in Marian
+            model.final_logits_bias.normal_()
     model.generation_config.forced_eos_token_id = None
     return model.eval()
 
