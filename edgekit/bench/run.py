@@ -20,6 +20,7 @@ from edgekit.manifest import sha256_file
 from edgekit.runtime.cpu import cpu_features, cpu_name
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.rows import Row
+from edgekit.runtime.tokenizer import DECODER
 
 #: every result carries this
 CAVEAT = "x86 with limits, not a prediction of milliseconds on a phone"
@@ -124,7 +125,10 @@ def real_rows(rows: Sequence[Row], lengths: Sequence[int], contract: Contract) -
         if length <= len(longest["input_ids"]):
             # the last token closes the sequence: keep it
             found[str(length)] = {
-                name: np.concatenate([ids[: length - 1], ids[-1:]]) for name, ids in longest.items()
+                name: ids
+                if name.startswith(DECODER)
+                else np.concatenate([ids[: length - 1], ids[-1:]])
+                for name, ids in longest.items()
             }
     return found
 
