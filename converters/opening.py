@@ -19,6 +19,8 @@ from edgekit.recipe import Recipe
 from edgekit.tasks.cases import read_cases
 
 DEFAULT_BUCKETS = (32, 64, 128)
+#: of a language model: tokens of its prefill signatures, and positions of its cache
+DEFAULT_PREFILL, DEFAULT_CONTEXT = (32, 128), 512
 
 
 def require_packages(targets: Sequence[str], purpose: str = "exporting") -> None:
@@ -78,6 +80,11 @@ def fit_tflite(
     from edgekit.converters.sources.transformers_folder import with_length
 
     limit = checkpoint.contract.max_length
+    if checkpoint.contract.generation is not None:
+        context = limit if asked else min(limit, DEFAULT_CONTEXT)
+        shorter = with_length(checkpoint, context, ())
+        chosen = tuple(lengths) or DEFAULT_PREFILL
+        return with_length(shorter, context, sorted({min(n, context) for n in chosen}))
     limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
     chosen = tuple(lengths) or tuple(b for b in DEFAULT_BUCKETS if b < limit)
     return with_length(checkpoint, limit, sorted({*chosen, limit}))

@@ -113,6 +113,9 @@ def run_pipeline(
         carried.append(TOKENIZER_NAME)
         (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
         tokenizer = TextTokenizer.from_folder(folder, contract)
+    for name, text_file in checkpoint.texts.items():
+        carried.append(name)
+        (folder / name).write_text(text_file, encoding="utf-8", newline="\n")
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     progress.stage("reference outputs")
     if contract.input_kind == "text":
@@ -287,6 +290,9 @@ def write_file(
         "task": checkpoint.contract.task,
         "source_sha256": source,
     }
+    if checkpoint.contract.generation is not None:
+        # the cache grows with the text: the graph itself knows no end
+        metadata["context"] = str(checkpoint.contract.generation.context)
     path = folder / f"model.{recipe}.{target.name}"
     return target.write(model, weights, path, metadata, recipe.int8_activations)
 

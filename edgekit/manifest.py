@@ -20,6 +20,7 @@ from edgekit.support import TARGETS
 MANIFEST_NAME = "edgekit.json"
 GOLDEN_NAME = "golden.npz"
 TOKENIZER_NAME = "tokenizer.json"
+CHAT_NAME = "chat_template.jinja"
 
 #: 1: the first. A reader refuses what is newer than itself and reads what is older.
 SCHEMA = 1
@@ -274,7 +275,7 @@ def _check_path(name: Any, where: str) -> None:
         raise ValueError(f"file path {ascii(name)[:60]} leads out of the folder")
     if len(os.fsencode(name)) > 255:
         raise ValueError(f"{where}.path is longer than a file name may be")
-    if name in (MANIFEST_NAME, GOLDEN_NAME, TOKENIZER_NAME):
+    if name in (MANIFEST_NAME, GOLDEN_NAME, TOKENIZER_NAME, CHAT_NAME):
         raise ValueError(f"{where}.path is {name}, a model file is expected")
 
 

@@ -73,10 +73,10 @@ def artifact(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def missing_extra(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    from edgekit.runtime.onnx_session import OnnxSession
+    from edgekit.runtime.onnx_session import open_runtime
 
     patch.setitem(sys.modules, "onnxruntime", None)
-    OnnxSession(folder / "model.onnx")
+    open_runtime(folder / "model.onnx")
 
 
 def unsupported(folder: Path, patch: pytest.MonkeyPatch) -> None:

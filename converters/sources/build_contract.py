@@ -21,7 +21,7 @@ _NO_LIMIT = 1_000_000
 _SHIFTED = {"roberta": None, "xlm-roberta": None, "camembert": None, "mpnet": 1}
 
 #: models without a table of positions: any length fits
-_RELATIVE = ("funnel",)
+_RELATIVE = ("funnel", "bloom")
 
 
 def build_contract(
@@ -146,7 +146,9 @@ def effective_length(
       UnsupportedError: more is asked than the model has positions for.
     """
     kind = str(config.get("model_type"))
-    positions = int(config.get("max_position_embeddings") or _NO_LIMIT)
+    # GPT-2's config has a name of its own for them
+    said = config.get("max_position_embeddings") or config.get("n_positions")
+    positions = int(said or _NO_LIMIT)
     if kind in _RELATIVE:
         positions = _NO_LIMIT
     elif kind in _SHIFTED:

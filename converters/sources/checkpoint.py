@@ -37,6 +37,7 @@ class Checkpoint:
       graphs: target -> ``FloatGraph``, where the source's own framework converted it already.
       original: the module as it was given, where ``module`` is a changed copy for export (folded
         norms); the reference comes from it. None where they are the same.
+      texts: further files that every exported folder carries (a chat template), by name.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Checkpoint:
     folder: Path
     graphs: Mapping[str, Any] = field(default_factory=dict)
     original: Any = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def can_calibrate(self) -> bool:
@@ -80,6 +82,12 @@ class Checkpoint:
     @contextmanager
     def using_attention(self, implementation: str) -> Iterator[None]:
         """Switch the attention implementation where the architecture has a choice."""
+        if self.contract.architecture == "bloom":
+            from edgekit.converters.generation.bloom import interface_attention
+
+            with interface_attention(self.model, implementation):
+                yield
+            return
         if not getattr(self.model, "_supports_attention_backend", False):
             yield  # attention is written inline there
             return

@@ -36,6 +36,12 @@ ARCHITECTURES = (
 #: model types that look at pictures (``image_folder``)
 IMAGE_ARCHITECTURES = ("resnet", "mobilenet_v2", "vit")
 
+#: model types that generate (``causal_folder``)
+CAUSAL_ARCHITECTURES = (
+    "llama", "mistral", "qwen2", "qwen3", "gemma3_text", "phi3", "smollm3", "gpt2", "opt",
+    "gpt_neox", "bloom",
+)  # fmt: skip
+
 #: task -> ending of an entry in config.json's ``architectures``, and transformers' class for it.
 #: A bare encoder is taken for sentence embedding; its token vectors are asked for by name.
 _TASKS = {
@@ -46,12 +52,13 @@ _TASKS = {
     "sentence-embedding": ("Model", "AutoModel"),
     "feature-extraction": ("Model", "AutoModel"),
     "image-classification": ("ForImageClassification", "AutoModelForImageClassification"),
+    "text-generation": ("ForCausalLM", "AutoModelForCausalLM"),
 }
 #: tasks that a bare encoder serves: a checkpoint with another head has its encoder too
 _HEADLESS = ("sentence-embedding", "feature-extraction")
 
 
-IMAGE_TASK = "image-classification"
+IMAGE_TASK, CAUSAL_TASK = "image-classification", "text-generation"
 
 
 def load_checkpoint(
@@ -80,20 +87,24 @@ def load_checkpoint(
         from edgekit.converters.sources.image_folder import load_image_checkpoint
 
         return load_image_checkpoint(folder, layout, config, name, task, max_length)
+    if architecture in CAUSAL_ARCHITECTURES:
+        from edgekit.converters.sources.causal_folder import load_causal_checkpoint
+
+        return load_causal_checkpoint(folder, layout, config, name, task, max_length)
     head = read_head(layout.head)
     task = task or _guess_task(folder, config, head)
     if task not in task_names():
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
-    if task not in _TASKS or task == IMAGE_TASK:
+    if task not in _TASKS or task in (IMAGE_TASK, CAUSAL_TASK):
         raise UnsupportedError(
             f"'{folder}' is a text model ({architecture}), not one for {task}.",
             "leave --task out.",
         )
     weights = find_weights(layout.model)
     digests, dtypes = check_weights(weights)
-    tokenizer, notes = _load_tokenizer(layout, config)
+    tokenizer, notes = load_tokenizer(layout, config)
     pooling = head or EmbeddingHead("mean", False, None)
     module, model, more = load_module(layout.model, weights, task, pooling, layout.adapter)
     limit = effective_length(folder, config, tokenizer, head, max_length)
@@ -147,10 +158,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _architecture(folder: Path, config: dict[str, Any]) -> str:
     kind = str(config.get("model_type", "none"))
-    if kind not in (*ARCHITECTURES, *IMAGE_ARCHITECTURES):
+    known = (*ARCHITECTURES, *CAUSAL_ARCHITECTURES, *IMAGE_ARCHITECTURES)
+    if kind not in known:
         raise UnsupportedError(
             f"architecture '{kind}' of '{folder}' is not supported.",
-            f"supported: {', '.join((*ARCHITECTURES, *IMAGE_ARCHITECTURES))}.",
+            f"supported: {', '.join(known)}.",
         )
     return kind
 
@@ -168,7 +180,7 @@ def _guess_task(folder: Path, config: dict[str, Any], head: EmbeddingHead | None
     )
 
 
-def _load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[str]]:
+def load_tokenizer(layout: Layout, config: dict[str, Any]) -> tuple[Any, list[str]]:
     """The fast tokenizer, and notes: what a conversion changed, and a pad token that is missing."""
     folder = layout.tokenizer
     check_tokenizer_files(folder)
@@ -280,4 +292,7 @@ def named_parameters(model: Any) -> dict[str, Floats]:
 def with_length(checkpoint: Checkpoint, length: int, buckets: Iterable[int]) -> Checkpoint:
     """The same checkpoint with another effective length and buckets in its contract."""
     contract = replace(checkpoint.contract, max_length=length, buckets=tuple(buckets))
+    if contract.generation is not None:
+        generation = replace(contract.generation, context=length)
+        contract = replace(contract, generation=generation)
     return replace(checkpoint, contract=contract)

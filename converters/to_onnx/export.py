@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -19,21 +21,52 @@ from edgekit.converters.to_onnx.graph import OPSET, clean, float_constants, role
 from edgekit.errors import UnsupportedError, first_line
 
 
-def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a module becomes a graph.
+
+    Attributes:
+      module: called with ``sample``.
+      sample: arguments by name.
+      dynamic: which of their axes vary, as ``torch.export`` takes it.
+      inputs, outputs: their names in the graph.
+      attention: the implementation that is in force meanwhile.
+      opset: of the graph.
+    """
+
+    module: Any
+    sample: dict[str, Any]
+    dynamic: dict[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attention: str = attention.ONNX
+    opset: int = OPSET
+
+
+def encoder_trace(checkpoint: Checkpoint) -> Trace:
+    """A module that takes the contract's inputs and gives its outputs."""
+    sample, dynamic = onnx_sample(checkpoint.contract)
+    names = checkpoint.contract.output_names
+    return Trace(checkpoint.module, sample, dynamic, tuple(sample), tuple(names))
+
+
+def export_graph(checkpoint: Checkpoint, path: Path, trace: Trace | None = None) -> FloatGraph:
     """Export a checkpoint in float32 with dynamic batch and length.
 
     Args:
       checkpoint: with a torch module.
       path: where the float graph is written.
+      trace: how; as an encoder when None.
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    model, values = _build(checkpoint, path)
+    trace = trace or encoder_trace(checkpoint)
+    model, values = _build(checkpoint, path, trace)
     graph = model.graph
     bound, unknown = bind(float_constants(graph), values)
     derived: tuple[str | int, ...] = ()
     if unknown:
-        again, _ = _build(checkpoint, path, other_weights=True)
+        again, _ = _build(checkpoint, path, trace, other_weights=True)
         derived = derived_constants(unknown, float_constants(again.graph))
     join_copies(graph, bound)
     bindings = tuple(
@@ -46,43 +79,42 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
 
 
 def _build(
-    checkpoint: Checkpoint, path: Path, other_weights: bool = False
+    checkpoint: Checkpoint, path: Path, trace: Trace, other_weights: bool = False
 ) -> tuple[ir.Model, dict[str, Floats]]:
     """The float graph, and the values that its parameters have in it."""
     with (
         distinct_parameters(checkpoint.model, other_weights) as values,
-        checkpoint.for_export(attention.ONNX),
+        checkpoint.for_export(trace.attention),
     ):
-        model = _trace(checkpoint)
+        model = _traced(checkpoint.contract.architecture, trace)
         # the traced graph reads the module's tensors when it is saved, so that happens in here,
         # while they are the stand-ins
         ir.save(model, path)
     model = ir.load(path)
     fuse(model)
-    clean(model)
+    clean(model, trace.opset)
     return model, values
 
 
-def _trace(checkpoint: Checkpoint) -> ir.Model:
-    sample, dynamic = onnx_sample(checkpoint.contract)
+def _traced(architecture: str, trace: Trace) -> ir.Model:
     try:
         with quiet_libraries(), torch.no_grad():
             program = torch.onnx.export(
-                checkpoint.module,
+                trace.module,
                 (),
-                kwargs=sample,
+                kwargs=trace.sample,
                 dynamo=True,
-                opset_version=OPSET,
-                dynamic_shapes=dynamic,
-                input_names=list(sample),
-                output_names=list(checkpoint.contract.output_names),
+                opset_version=trace.opset,
+                dynamic_shapes=trace.dynamic,
+                input_names=list(trace.inputs),
+                output_names=list(trace.outputs),
                 optimize=True,
                 verbose=False,
                 external_data=False,
             )
     except Exception as error:  # the exporter raises whatever tracing meets
         raise UnsupportedError(
-            f"{checkpoint.contract.architecture} cannot be exported to ONNX: {first_line(error)}.",
+            f"{architecture} cannot be exported to ONNX: {first_line(error)}.",
             "please report the architecture.",
         ) from error
     if program is None:

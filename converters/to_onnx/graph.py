@@ -10,6 +10,8 @@ from edgekit.converters.sources.checkpoint import Floats
 from edgekit.audit.records import Role
 
 OPSET = 18
+#: Attention and RotaryEmbedding over a cache
+GENERATION_OPSET = 23
 #: onnxruntime reads IR 10 from 1.18 on
 IR_VERSION = 10
 
@@ -21,7 +23,7 @@ def float_constants(graph: ir.Graph) -> Iterator[tuple[str | int, Floats]]:
             yield name, value.const_value.numpy()
 
 
-def clean(model: ir.Model) -> None:
+def clean(model: ir.Model, opset: int = OPSET) -> None:
     """Drop what tells of the exporting machine, and what makes bytes depend on it."""
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "edgekit", None
@@ -42,7 +44,7 @@ def clean(model: ir.Model) -> None:
     for value in (*graph.inputs, *graph.outputs, *graph.initializers.values()):
         value.metadata_props.clear()
         value.doc_string = None
-    model.opset_imports.update({"": OPSET, "com.microsoft": 1})
+    model.opset_imports.update({"": opset, "com.microsoft": 1})
     for domain in [d for d in model.opset_imports if d not in ("", "com.microsoft")]:
         del model.opset_imports[domain]
 

@@ -29,6 +29,11 @@ class OnnxTarget:
             return {"main": checkpoint.graphs[self.name]}
         from edgekit.converters.to_onnx.export import export_graph  # torch
 
+        if checkpoint.contract.generation is not None:
+            from edgekit.converters.to_onnx.causal import causal_trace
+
+            with causal_trace(checkpoint) as trace:
+                return {"main": export_graph(checkpoint, folder / "float.onnx", trace)}
         return {"main": export_graph(checkpoint, folder / "float.onnx")}
 
     def write(

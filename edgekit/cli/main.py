@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": "Re-check an exported folder or file, without torch.",
     "compare": "Hold an export or a bench result against an older one; fail on regressions.",
     "bundle": "Put what an app needs into one folder: model, tokenizer, contract, self-test.",
+    "generate": "Let a language model write on behind a prompt, streamed to stdout.",
     "inspect": "Show what is in an exported file: inputs, operators, tensor types, provenance.",
     "evaluate": "Measure accuracy, F1 and the like on labelled data, beside the source.",
     "explain": "Show where a file's quality went: by block, by cause, by matrix.",

@@ -97,6 +97,10 @@ class Generation:
             values[key] = _id_or_none(values.get(key), key)
         values["chat"] = plain.flag(values.get("chat", False), "chat")
         values["sampling"] = _sampling(values.get("sampling", {}))
+        forced = (values["sampling"].forced_first, values["sampling"].forced_last)
+        for number in (values["start_id"], *forced):
+            if number is not None and number >= values["vocabulary"]:
+                raise ValueError(f"token id {number} is none of {values['vocabulary']}")
         return Generation(**values)
 
 

@@ -22,8 +22,11 @@ def intervals_of(
     owner: npt.NDArray[np.int64],
     expected: Sequence[Decision] = (),
     found: Sequence[Decision] = (),
+    means: Mapping[str, Doubles] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """95 % intervals of ``cosine_mean``, ``rms_rel`` and ``top1`` (percentile bootstrap).
+    """95 % intervals of the means (percentile bootstrap).
+
+    ``cosine_mean``, ``rms_rel``, ``top1``, a task's own; ``ppl_ratio`` beside ``nll_rise``.
 
     Whole examples are resampled, with all their rows and decisions: the tokens of one text are not
     independent. The seed is fixed.
@@ -32,6 +35,7 @@ def intervals_of(
       reference, candidate: judged rows, float32 [m, d].
       owner: the example of each row, int64 [m].
       expected, found: decisions of each example; none where the task decides nothing.
+      means: what a task averages over rows, float64 [m] by metric.
     Returns:
       metric -> ``interval`` [low, high] and ``n``, the examples that were resampled; empty where
       the candidate holds NaN or infinity.
@@ -62,6 +66,10 @@ def intervals_of(
         same = [agreement([a], [b]) for a, b in zip(expected, found, strict=True)]
         right = np.array([s.sum() for s in same], np.float64)
         values["top1"] = ratio(right, np.array([s.size for s in same], np.float64))
+    for name, row_values in (means or {}).items():
+        values[name] = ratio(per_example(row_values), rows)
+    if "nll_rise" in values:
+        values["ppl_ratio"] = np.exp(np.minimum(values["nll_rise"], 700.0))
     return {name: {"interval": _middle(v), "n": n} for name, v in values.items() if _defined(v)}
 
 

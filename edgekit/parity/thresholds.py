@@ -112,11 +112,17 @@ _TABLE: dict[str, dict[str, tuple[Threshold, ...]]] = {
     "token-classification": _DECISIONS,
     "question-answering": _DECISIONS,
     "fill-mask": _DECISIONS,
+    "text-generation": _DECISIONS,
 }
 
 #: a row alone and in a padded batch: the share of the largest value by which they may differ
 BATCH_LIMIT = Threshold(
     "batch_drift", "max", 1e-5, "one activation scale per token: results do not depend on the batch"
+)
+
+#: a text alone and through the cache, in pieces, with padding in front
+CACHE_LIMIT = Threshold(
+    "cache_drift", "max", 1e-5, "the same sums in another order; 2e-6 was the most seen"
 )
 
 #: how much farther from the source a file may be than it was at export (another CPU family flips

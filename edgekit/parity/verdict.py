@@ -10,12 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.parity.intervals import intervals_of
-from edgekit.parity.metrics import compare, joined
-from edgekit.parity.thresholds import BATCH_LIMIT, Threshold, moved_limit, thresholds_for
+from edgekit.parity.cached import CACHED, CACHED_PADDED
+from edgekit.parity.metrics import joined
+from edgekit.parity.mode_metrics import compare_mode, not_finite, pick
+from edgekit.parity.thresholds import (
+    BATCH_LIMIT,
+    CACHE_LIMIT,
+    Threshold,
+    moved_limit,
+    thresholds_for,
+)
 from edgekit.parity.worker import Modes, batch_mode
 from edgekit.recipe import Recipe
-from edgekit.runtime.rows import Row, row_length
+from edgekit.runtime.rows import Row
 from edgekit.tasks import Decision, get_task
 from edgekit.tasks.base import row_counts
 
@@ -44,9 +51,10 @@ class FileParity:
     """Parity of one file.
 
     Attributes:
-      metrics: mode ("alone", "padded" or "batched", "bucket_64") -> metric -> value.
+      metrics: mode ("alone", "padded" or "batched", "bucket_64", "cached") -> metric -> value.
       gates: everything that was judged.
       crash: what happened when the runtime could not run the file, else "".
+      broken: a sentence for each mode in which the file gave NaN or infinity.
       intervals: mode -> metric -> ``interval`` [low, high] (95 %, bootstrap over examples) and
         ``n``, for every mean (``edgekit.parity.intervals``).
     """
@@ -55,16 +63,21 @@ class FileParity:
     gates: tuple[Gate, ...]
     crash: str = ""
     intervals: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """All gates hold and the file ran."""
-        return not self.crash and bool(self.gates) and all(g.passed for g in self.gates)
+        sound = not self.crash and not self.broken
+        return sound and bool(self.gates) and all(g.passed for g in self.gates)
 
     @property
     def failures(self) -> list[str]:
         """The gates that do not hold, as text."""
-        return ([self.crash] if self.crash else []) + [str(g) for g in self.gates if not g.passed]
+        # a gate of NaN says nothing that the sentence about it has not said
+        missed = [str(g) for g in self.gates if not g.passed and not np.isnan(g.value)]
+        nameless = [str(g) for g in self.gates if np.isnan(g.value)] if not self.broken else []
+        return [*([self.crash] if self.crash else []), *self.broken, *missed, *nameless]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the manifest and reports."""
@@ -74,6 +87,7 @@ class FileParity:
             "intervals": self.intervals,
             "gates": [asdict(gate) for gate in self.gates],
             "crash": self.crash,
+            **({"broken": list(self.broken)} if self.broken else {}),
         }
 
 
@@ -100,58 +114,47 @@ def judge(
       decisions: the source's decisions by name, so that swapped labels are seen.
     """
     task = get_task(contract.task)
-    owner = np.repeat(np.arange(len(rows)), row_counts(task, rows, contract))
+    counts = row_counts(task, rows, contract)
     bounds = thresholds_for(contract.task, recipe.kind, overrides)
     metrics: dict[str, dict[str, float]] = {}
     gates: list[Gate] = []
     intervals: dict[str, dict[str, dict[str, Any]]] = {}
+    broken = []
     for mode, outputs in modes.items():
-        ran = np.ones(len(rows), bool)
-        if mode.startswith("bucket_"):
-            longest = int(mode.removeprefix("bucket_"))
-            ran = np.array([row_length(row, contract) <= longest for row in rows])
-        judged = ran[owner]
-        if not judged.any():
+        picked = pick(mode, rows, counts, contract, target)
+        if not picked.places.any():
             continue
-        want = {k: v[judged] for k, v in reference.items()}
-        got = {k: v[judged] for k, v in outputs.items()}
-        kept = [int(i) for i in np.flatnonzero(ran)]
-        used = [rows[i] for i in kept]
-        named = [decisions[i] for i in kept] if decisions else []
-        values = compare(joined(want), joined(got), owner[judged]) | task.parity(
-            want, got, used, contract, named
-        )
-        metrics[mode] = values
-        intervals[mode] = intervals_of(
-            joined(want),
-            joined(got),
-            owner[judged],
-            _having_rows(named or task.decisions(want, used, contract), kept, owner[judged]),
-            _having_rows(task.decisions(got, used, contract), kept, owner[judged]),
-        )
+        if problem := not_finite(mode, outputs, picked):
+            broken.append(problem)
+        values, found = compare_mode(task, outputs, reference, picked, rows, contract, decisions)
+        metrics[mode], intervals[mode] = values, found
         checks = list(bounds)
         before = (at_export or {}).get("metrics", {}).get(mode)
         if before:
             checks.append(moved_limit(contract.task, before))
         gates += [_gate(mode, t, values) for t in checks if t.metric in values]
-    together = batch_mode(contract)
-    if "alone" in modes and together in modes:
-        drift = np.abs(joined(modes["alone"]) - joined(modes[together])).max()
+    exact = recipe.kind in ("fp32", "fp16")
+    for mode, bound in drift_limits(contract).items():
+        if "alone" not in modes or mode not in metrics:
+            continue
+        places = pick(mode, rows, counts, contract, target).places
+        drift = np.abs(joined(modes["alone"])[places] - joined(modes[mode])[places]).max()
         scale = max(1.0, float(np.abs(joined(reference)).max()))
-        metrics[together]["batch_drift"] = float(drift) / scale
-        # integer TFLite files run other lengths through other signatures: a last-bit difference
-        # flips roundings there, which the modes' own gates judge
-        if target == "onnx" or recipe.kind in ("fp32", "fp16"):
-            gates.append(_gate(together, BATCH_LIMIT, metrics[together]))
-    return FileParity(metrics, tuple(gates), intervals=intervals)
+        metrics[mode][bound.metric] = float(drift) / scale
+        # where sums have another order (other lengths through other signatures, a cache) a last-bit
+        # difference flips roundings of integer files, which the modes' own gates judge
+        if exact or (target == "onnx" and mode == batch_mode(contract)):
+            gates.append(_gate(mode, bound, metrics[mode]))
+    return FileParity(metrics, tuple(gates), intervals=intervals, broken=tuple(broken))
 
 
-def _having_rows(
-    decisions: Sequence[Decision] | None, kept: Sequence[int], owner: npt.NDArray[np.int64]
-) -> list[Decision]:
-    """The decisions of those examples of which anything is judged."""
-    there = set(owner.tolist())
-    return [d for i, d in zip(kept, decisions or (), strict=False) if i in there]
+def drift_limits(contract: Contract) -> dict[str, Threshold]:
+    """By mode, how far it may be from the cases run alone."""
+    return {
+        batch_mode(contract): BATCH_LIMIT,
+        CACHED: CACHE_LIMIT,
+        CACHED_PADDED: CACHE_LIMIT,
+    }
 
 
 def _gate(mode: str, bound: Threshold, values: Mapping[str, float]) -> Gate:

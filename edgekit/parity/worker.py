@@ -19,6 +19,14 @@ import numpy.typing as npt
 
 from edgekit.contract import Contract
 from edgekit.errors import EdgekitError, GateFailed, InternalError, MachineError, UsageError
+from edgekit.generation.state import GeneratingSession
+from edgekit.parity.cached import (
+    CACHED,
+    CACHED_PADDED,
+    positions_of,
+    run_cached,
+    uses_cache,
+)
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.rows import Row, batch_rows, row_length
 from edgekit.tasks import get_task
@@ -54,6 +62,8 @@ def run_file(
 ) -> Modes:
     """Run a file in a fresh process, alone and in padded batches, and in every bucket.
 
+    A file with a cache is run through it too (``edgekit.parity.cached``), in place of buckets.
+
     Args:
       path: the model file.
       rows: unpadded inputs.
@@ -61,10 +71,11 @@ def run_file(
       level: CPU level, see ``edgekit.runtime.cpu_level``.
       threads: of the runtime.
       modes: "alone" and ``batch_mode`` when None; plus "bucket_<n>" for each bucket of a TFLite
-        file.
+        file, or "cached" and "cached_padded".
     Returns:
       mode -> output name -> float32 [m, d], judged rows (``edgekit.tasks.base``); those of
-      examples too long for a bucket are NaN there.
+      examples too long for a bucket are NaN there, and so are tokens whose logits a prefill does
+      not give.
     Raises:
       WorkerDied: the runtime died on a signal or could not run the file.
     """
@@ -153,13 +164,16 @@ def _main(job_path: str, out_path: str) -> int:
 
 
 def _run_modes(job: dict[str, Any], rows: list[Row], contract: Contract) -> Modes:
-    from edgekit.runtime.session import open_session
+    from edgekit.runtime.session import open_session, target_of
 
     path = Path(job["path"])
     session = open_session(path, job["threads"], weight_cache=False)
     together = batch_mode(contract)
-    wanted = job["modes"] or ["alone", together, *(f"bucket_{n}" for n in session.buckets)]
     task = get_task(contract.task)
+    more = [f"bucket_{n}" for n in session.buckets]
+    if uses_cache(contract, session):
+        more = [CACHED, CACHED_PADDED]
+    wanted = job["modes"] or ["alone", together, *more]
 
     def run(chunk: list[Row], length: int | None = None) -> Outputs:
         outputs = session.run(batch_rows(chunk, contract, length))
@@ -172,6 +186,9 @@ def _run_modes(job: dict[str, Any], rows: list[Row], contract: Contract) -> Mode
             parts = [run(rows[i : i + size]) for i in range(0, len(rows), size)]
         elif mode == "alone":
             parts = [run([row]) for row in rows]
+        elif mode in (CACHED, CACHED_PADDED) and isinstance(session, GeneratingSession):
+            places = positions_of(task, rows, contract)
+            parts = run_cached(mode, session, rows, places, contract, target_of(path))
         else:
             length = int(mode.removeprefix("bucket_"))
             parts = [

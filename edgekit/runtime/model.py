@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.contract import Contract
 from edgekit.errors import UsageError
+from edgekit.generation.methods import GeneratingMethods
 from edgekit.runtime.rows import Row, batch_rows, row_length
 from edgekit.runtime.session import Session
 from edgekit.runtime.tokenizer import TextTokenizer
@@ -24,10 +25,11 @@ Text = str | tuple[str, str]
 WINDOW_OVERLAP = 128
 
 
-class Model:
+class Model(GeneratingMethods):
     """A model ready to run: an exported file, or a source behind the same methods.
 
-    Made by ``edgekit.load`` (and ``edgekit.converters.api.open_source``).
+    Made by ``edgekit.load`` (and ``edgekit.converters.api.open_source``). Of language models, the
+    methods are those of ``GeneratingMethods``.
     """
 
     def __init__(
@@ -44,11 +46,16 @@ class Model:
         return self._session
 
     @property
+    def own_method(self) -> str:
+        """The method that serves its task."""
+        return METHODS[self.contract.task]
+
+    @property
     def _tokenizer(self) -> TextTokenizer:
         if self._text is None:
             raise UsageError(
                 f"'{self.name}' takes no text.",
-                f"its method is .{METHODS[self.contract.task]}().",
+                f"its method is .{self.own_method}().",
             )
         return self._text
 
@@ -115,7 +122,7 @@ class Model:
         if self.contract.input_kind != "arrays":
             raise UsageError(
                 f".{method}() takes arrays; '{self.name}' reads {self.contract.input_kind}.",
-                f"its method is .{METHODS[self.contract.task]}().",
+                f"its method is .{self.own_method}().",
             )
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         counts = {len(value) for value in arrays.values()}
@@ -301,7 +308,7 @@ class Model:
         if self.contract.task != task:
             raise UsageError(
                 f".{method}() needs a {task} model; '{self.name}' is {self.contract.task}.",
-                f"its task's method is .{METHODS[self.contract.task]}().",
+                f"its task's method is .{self.own_method}().",
             )
 
     def _read(self, texts: Sequence[Text], batch_size: int, **options: Any) -> list[Any]:
@@ -325,6 +332,8 @@ METHODS = {
     "question-answering": "answer",
     "sentence-embedding": "embed",
     "text-classification": "classify",
+    "text-generation": "generate",
+    "text2text-generation": "generate",
     "token-classification": "tokens",
 }
 

@@ -24,25 +24,39 @@ def session_options(threads: int) -> Any:
     return options
 
 
+def open_runtime(path: Path, threads: int = 1) -> Any:
+    """onnxruntime's own session of a file.
+
+    Raises:
+      MissingExtraError: onnxruntime is not installed.
+      ArtifactError: it refuses the file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtraError("onnxruntime", "onnx", "running .onnx files") from None
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises its own untyped classes
+        raise ArtifactError(
+            f"onnxruntime {onnxruntime.__version__} cannot load '{path}': {first_line(error)}.",
+            "the file may be truncated: export again, or check with `edgekit validate`.",
+        ) from error
+
+
 class OnnxSession:
-    """Any batch, any length: the graph is dynamic in both."""
+    """Any batch, any length: the graph is dynamic in both.
+
+    Args:
+      runtime: what ``open_runtime`` gave.
+    """
 
     buckets: tuple[int, ...] = ()
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise MissingExtraError("onnxruntime", "onnx", "running .onnx files") from None
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), session_options(threads), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises its own untyped classes
-            raise ArtifactError(
-                f"onnxruntime {onnxruntime.__version__} cannot load '{path}': {first_line(error)}.",
-                "the file may be truncated: export again, or check with `edgekit validate`.",
-            ) from error
+    def __init__(self, runtime: Any) -> None:
+        self._session = runtime
         self._dtypes = {i.name: _dtype(i.type) for i in self._session.get_inputs()}
         self._outputs = [o.name for o in self._session.get_outputs()]
 

@@ -72,9 +72,9 @@ def open_session(
     if not path.is_file():
         raise ArtifactError(f"'{path}' does not exist.", "check the path.")
     if target == "onnx":
-        from edgekit.runtime.onnx_session import OnnxSession
+        from edgekit.runtime.onnx_generation import open_onnx
 
-        return OnnxSession(path, threads)
+        return open_onnx(path, threads)
     from edgekit.runtime.tflite_session import TfliteSession
 
     return TfliteSession(path, threads, bucket, weight_cache)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, MissingExtraError
-from edgekit.manifest import TOKENIZER_NAME
+from edgekit.manifest import CHAT_NAME, TOKENIZER_NAME
 
 Ids = dict[str, npt.NDArray[np.int64]]
 
@@ -49,10 +49,12 @@ class TextTokenizer:
     saved it last (all-MiniLM-L6-v2 pads everything to 128 there).
     """
 
-    def __init__(self, tokenizer: Any, contract: Contract) -> None:
+    def __init__(self, tokenizer: Any, contract: Contract, chat_template: str = "") -> None:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._contract = contract
+        #: how a conversation becomes a prompt (``edgekit.generation.chat``); "" where there is none
+        self.chat_template = chat_template
         self._truncate()
 
     def _truncate(self, strategy: str = "longest_first", stride: int = 0) -> None:
@@ -65,10 +67,10 @@ class TextTokenizer:
 
     @staticmethod
     def from_folder(folder: Path, contract: Contract) -> TextTokenizer:
-        """Load ``tokenizer.json`` of an exported folder.
+        """Load ``tokenizer.json`` of an exported folder, and its chat template.
 
         Raises:
-          ArtifactError: it is missing or no tokenizer.
+          ArtifactError: one is missing, or no tokenizer, or no text.
           MissingExtraError: the tokenizers package is not installed.
         """
         try:
@@ -82,7 +84,7 @@ class TextTokenizer:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises a bare Exception for bad files
             raise ArtifactError(f"'{path}' is no tokenizer: {error}.", "export again.") from error
-        return TextTokenizer(tokenizer, contract)
+        return TextTokenizer(tokenizer, contract, _chat_template(folder, contract))
 
     @staticmethod
     def from_json(text: str, contract: Contract) -> TextTokenizer:
@@ -107,6 +109,19 @@ class TextTokenizer:
     def encode_places(self, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Encoded]:
         """As ``encode``, with the places of the tokens in their texts."""
         return [self._places(e) for e in self._tokenizer.encode_batch(_examples(texts, pairs))]
+
+    def prompt_ids(self, text: str, special: bool = True) -> list[int]:
+        """Tokens of a prompt, however many there are: none is ever cut.
+
+        Args:
+          text: the prompt.
+          special: with the tokens that the tokenizer puts around a text.
+        """
+        self._tokenizer.no_truncation()
+        try:
+            return list(self._tokenizer.encode(text, add_special_tokens=special).ids)
+        finally:
+            self._truncate()
 
     def encode_words(self, words: Sequence[Sequence[str]]) -> list[Encoded]:
         """Tokenize texts that are split into words already; ``words`` of the result count them."""
@@ -150,6 +165,15 @@ class TextTokenizer:
     def token(self, number: int) -> str:
         """The vocabulary's name of an id."""
         return str(self._tokenizer.id_to_token(number))
+
+    @property
+    def unknown_id(self) -> int | None:
+        """Id of what stands for a part that is not in the vocabulary, or None."""
+        # the library does not tell it of Unigram models; all of SentencePiece's call it so
+        plain = "<unk>" if type(self._tokenizer.model).__name__ == "Unigram" else None
+        token = getattr(self._tokenizer.model, "unk_token", plain)
+        number = None if token is None else self._tokenizer.token_to_id(token)
+        return None if number is None else int(number)
 
     @property
     def vocabulary_size(self) -> int:
@@ -199,6 +223,18 @@ class TextTokenizer:
             words=numbers(encoding.word_ids),
             tokens=tuple(encoding.tokens),
         )
+
+
+def _chat_template(folder: Path, contract: Contract) -> str:
+    if contract.generation is None or not contract.generation.chat:
+        return ""
+    path = folder / CHAT_NAME
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ArtifactError(f"'{path}' is missing.", "export the model again.") from None
+    except UnicodeDecodeError:
+        raise ArtifactError(f"'{path}' is no text in UTF-8.", "export the model again.") from None
 
 
 def _examples(texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:

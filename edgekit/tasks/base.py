@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.contract import Contract
-from edgekit.runtime.rows import Row
+from edgekit.runtime.rows import Row, row_length
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 
 Floats = npt.NDArray[np.float32]
@@ -127,7 +127,7 @@ def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Row], contract: Con
     """Cut a padded batch's outputs down to the rows that parity compares.
 
     Args:
-      outputs: float32 [batch, ...] by name, as a session gives them; right padding.
+      outputs: float32 [batch, ...] by name, as a session gives them, padded on the contract's side.
       rows: the unpadded examples of the batch.
     Returns:
       float32 [m, d] by name.
@@ -137,7 +137,11 @@ def judged_rows(task: Task, outputs: Outputs, rows: Sequence[Row], contract: Con
         at = task.positions(row, contract)
         for name, parts in picked.items():
             value = outputs[name][i]
-            value = value[None] if at is None else value[at]
+            if at is None:
+                value = value[None]
+            else:
+                left = contract.padding_side == "left"
+                value = value[at + (len(value) - row_length(row, contract) if left else 0)]
             parts.append(value.reshape(len(value), int(np.prod(value.shape[1:]))))
     return {name: np.concatenate(parts) for name, parts in picked.items()}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from edgekit.contract import Contract
 from edgekit.tasks.base import Example
 from edgekit.tasks.builtin_questions import builtin_names, builtin_questions
+from edgekit.tasks.builtin_stories import builtin_stories
 from edgekit.tasks.image_cases import drawn_cases
+from edgekit.tasks.next_token import LEAST_POSITIONS, VALUES_PER_EXAMPLE
 from edgekit.tasks.registry import get_task
 
 _TEXTS = (
@@ -84,6 +86,8 @@ _PAIRS = (
 #: wide as a vocabulary: 16 MB
 _MOST_VALUES = 4_000_000
 _LEAST_CASES = 16
+#: values of the logits of one text: 256 MB
+_LOGITS_AT_ONCE = 1 << 26
 
 
 def builtin_cases(contract: Contract) -> list[Example]:
@@ -97,17 +101,32 @@ def builtin_cases(contract: Contract) -> list[Example]:
         return drawn_cases()
     if task.name == "question-answering":
         return builtin_questions(contract.max_length)
+    if task.name == "text-generation":
+        return _stories(contract)
     examples = builtin_texts(contract.max_length, task.takes_pairs)
     if task.name == "token-classification":
         examples += builtin_names()
     if task.name == "fill-mask":
-        vocabulary = contract.outputs[0].shape[-1]
-        count = max(_LEAST_CASES, _MOST_VALUES // int(vocabulary))
-        if count < len(examples):
-            # evenly, and the last: it is the longest
-            step = (len(examples) - 1) / (count - 1)
-            examples = [examples[round(i * step)] for i in range(count)]
+        examples = _fewer(examples, _MOST_VALUES // int(contract.outputs[0].shape[-1]))
     return examples
+
+
+def _stories(contract: Contract) -> list[Example]:
+    vocabulary = int(contract.outputs[0].shape[-1])
+    # a context of 100,000 tokens is not filled: the source's logits alone would take gigabytes
+    length = min(contract.max_length, max(128, _LOGITS_AT_ONCE // vocabulary))
+    examples = builtin_texts(length, False) + builtin_stories(2 * length)
+    values = max(VALUES_PER_EXAMPLE, LEAST_POSITIONS * vocabulary)
+    return _fewer(examples, _MOST_VALUES // values)
+
+
+def _fewer(examples: list[Example], count: int) -> list[Example]:
+    """So many of the examples, evenly, and the last: it is the longest."""
+    count = max(_LEAST_CASES, count)
+    if count >= len(examples):
+        return examples
+    step = (len(examples) - 1) / (count - 1)
+    return [examples[round(i * step)] for i in range(count)]
 
 
 def builtin_texts(max_length: int, pairs: bool) -> list[Example]:

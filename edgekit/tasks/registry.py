@@ -11,6 +11,7 @@ from edgekit.tasks.image_classification import ImageClassification
 from edgekit.tasks.question_answering import QuestionAnswering
 from edgekit.tasks.sentence_embedding import SentenceEmbedding
 from edgekit.tasks.text_classification import TextClassification
+from edgekit.tasks.text_generation import TextGeneration
 from edgekit.tasks.token_classification import TokenClassification
 
 _TASKS: dict[str, Task] = {
@@ -24,6 +25,7 @@ _TASKS: dict[str, Task] = {
         QuestionAnswering(),
         SentenceEmbedding(),
         TextClassification(),
+        TextGeneration(),
         TokenClassification(),
     )
 }

@@ -1,0 +1,14 @@
+"""Names of a cache's tensors in an ONNX file."""
+
+from __future__ import annotations
+
+#: keys and values before a step, after it, and those of what an encoder read
+PAST, PRESENT, CROSS = "past", "present", "cross"
+
+#: positions of a call whose logits are wanted
+LOGITS_AT = "logits_at"
+
+
+def cache_names(kind: str, layers: int) -> list[str]:
+    """``past.0.key``, ``past.0.value``, ``past.1.key``, ... in the order of the graph."""
+    return [f"{kind}.{i}.{part}" for i in range(layers) for part in ("key", "value")]
