@@ -42,10 +42,9 @@ class Builder:
     ) -> ir.Value:
         """A node with one output, put in front of another node."""
         self._count += 1
-        node = ir.node(
-            op_type, inputs, attributes, domain=domain, name=f"{self._prefix}{self._count}"
-        )
-        node.outputs[0].name = f"{self._prefix}{self._count}"
+        name = f"{self._prefix}{self._count}"
+        node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
+        node.outputs[0].name = name
         self.graph.insert_before(before, node)
         return node.outputs[0]
 

@@ -36,9 +36,9 @@ def drop_reshapes(graph: ir.Graph) -> None:
 
 
 def fuse_skip_norms(graph: ir.Graph) -> None:
-    """``RMSNormalization(a + b)`` becomes SkipSimplifiedLayerNormalization, which gives the sum too.
+    """``RMSNormalization(a + b)`` becomes SkipSimplifiedLayerNormalization.
 
-    Only where the sum is needed again, as in a residual stream.
+    It gives the sum as well, which the residual stream needs.
     """
     for norm in [n for n in graph if n.op_type == "RMSNormalization"]:
         total = norm.inputs[0]
@@ -85,8 +85,10 @@ def join_products(graph: ir.Graph) -> None:
 
 def _joinable(node: ir.Node) -> tuple[object, ...] | None:
     """What products must share to be joined, or None."""
-    x, weight = (node.inputs[:2] + (None, None))[:2] if len(node.inputs) > 1 else (None, None)
-    if x is None or weight is None or node.outputs[0].is_graph_output():
+    if len(node.inputs) < 2 or node.outputs[0].is_graph_output():
+        return None
+    x, weight = node.inputs[:2]
+    if x is None or weight is None:
         return None
     if node.op_type == "MatMul" and _width(weight) is not None:
         return "MatMul", id(x)
@@ -120,6 +122,7 @@ def _join(build: Builder, nodes: list[ir.Node]) -> None:
     for node, part in zip(replaced, split.outputs, strict=True):
         old = node.outputs[0]
         part.name, old.name = old.name, f"{old.name}_old"
+        part.shape, part.type = old.shape, old.type
         replace_all_uses_with(old, part)
 
 

@@ -31,7 +31,12 @@ class TfliteTarget:
             return {"main": checkpoint.graphs[self.name]}
         from edgekit.converters.to_tflite.export import export_graph  # torch
 
-        return {"main": export_graph(checkpoint, folder / "float.tflite")}
+        trace = None
+        if checkpoint.contract.generation is not None:
+            from edgekit.converters.to_tflite.causal import causal_trace
+
+            trace = causal_trace(checkpoint)
+        return {"main": export_graph(checkpoint, folder / "float.tflite", trace)}
 
     def write(
         self,
