@@ -22,6 +22,7 @@ from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import UnsupportedError, first_line
 
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """How modules become signatures.

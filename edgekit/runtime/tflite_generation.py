@@ -59,9 +59,7 @@ class TfliteCausalSession(TfliteSession):
         self.decode = steps[DECODE]
         self.prefill = {n: steps[lengths[n]] for n in sorted(lengths) if only in (None, n)}
         self.shapes = {
-            name: shape
-            for name, shape in self.decode.inputs.items()
-            if name not in (TOKENS, POS)
+            name: shape for name, shape in self.decode.inputs.items() if name not in (TOKENS, POS)
         }
         self.context = int(next(iter(self.shapes.values()))[1])
         self.vocabulary = int(self.decode.outputs[LOGITS][-1])
