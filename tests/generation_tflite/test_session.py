@@ -22,7 +22,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("causal-tflite")
     model = save_model(folder / "model", "llama")
     return edgekit.export(
-        model, folder / "out", targets=["tflite"], recipes=["fp32", "w8c_a8"], buckets=(8,)
+        model,
+        folder / "out",
+        targets=["tflite"],
+        recipes=["fp32", "w8c_a8"],
+        buckets=(8,),
+        max_length=CONTEXT,
     )
 
 
