@@ -128,7 +128,7 @@ def our_files(checkpoint: Path) -> dict[str, Path]:
             # random weights have no margins between tokens: the gate's verdict is not asked here
             done = subprocess.run(words, check=False, capture_output=True, text=True)
             if done.returncode > 1:
-                print_line(f"{target}: {done.stderr.strip().splitlines()[-1:]}")
+                print_line(f"{target}: {' '.join(done.stderr.split())}")
         for recipe in recipes:
             path = folder / f"model.{recipe}.{target}"
             if path.is_file():
@@ -161,11 +161,10 @@ def _table_bytes() -> int:
     return 4 * HIDDEN * VOCABULARY
 
 
-def measure(threads: int, rounds: int) -> dict[str, Any]:
+def measure(threads: int, rounds: int, rows: list[Contestant]) -> dict[str, Any]:
     """All contestants with so many threads, taking turns."""
     rng = np.random.default_rng(threads)
     prompt = [int(i) for i in rng.integers(2, 4000, PROMPT)]
-    rows = contestants(make())
     playing = [row for row in rows if row.start(threads)]
     rates = []
     for row in playing:  # a first round that is not counted
@@ -199,10 +198,11 @@ def ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main(rounds: int = ROUNDS) -> None:
-    result: dict[str, Any] = {"prompt": PROMPT, "decoded": COUNT, "rounds": rounds,
-                              "float_bytes": float_bytes(), "cache": last_level_cache()}  # fmt: skip
+    result: dict[str, Any] = {"prompt": PROMPT, "decoded": COUNT, "rounds": rounds}
+    result |= {"float_bytes": float_bytes(), "cache": last_level_cache()}
+    checkpoint = make()
     for threads in THREADS:
-        result[str(threads)] = found = measure(threads, rounds)
+        result[str(threads)] = found = measure(threads, rounds, contestants(checkpoint))
         found["ratios"] = ratios(found["rows"])
     save("generation_speed", result)
     show()

@@ -301,6 +301,7 @@ def reference_golden(
     tokenizer = None
     if contract.input_kind == "text":
         tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    examples = checkpoint.judged_examples(examples)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree

@@ -122,6 +122,7 @@ def _join(build: Builder, nodes: list[ir.Node]) -> None:
     for node, part in zip(replaced, split.outputs, strict=True):
         old = node.outputs[0]
         part.name, old.name = old.name, f"{old.name}_old"
+        part.shape, part.type = old.shape, old.type
         replace_all_uses_with(old, part)
 
 

@@ -40,7 +40,7 @@ def check_source(
             raise CheckpointError(
                 f"the source's {name} do not depend on what it reads: they are the same for every "
                 f"text, at {len(logits)} places of {len(positions)} cases.",
-                "its weights were not loaded or not trained: see what it generates in transformers.",
+                "its weights were not loaded or never trained: let transformers generate with it.",
             )
 
 

@@ -39,6 +39,10 @@ def result_table(verdicts: Sequence[FileVerdict], contract: Contract) -> Table:
     """
     text = contract.input_kind == "text"
     lengths = {"32": "ms 32", "128": "ms 128"} if text else {"1": "ms"}
+    if contract.generation is not None:
+        lengths = {"prefill 32": "ms prefill 32", "decode 32": "ms a token"}
+        if contract.generation.start_id is not None:
+            lengths = {"encode 32": "ms encode 32", "decode 32": "ms a token"}
     rows = []
     for verdict in verdicts:
         entry = verdict.entry
