@@ -77,4 +77,9 @@ def open_session(
         return open_onnx(path, threads)
     from edgekit.runtime.tflite_session import TfliteSession
 
-    return TfliteSession(path, threads, bucket, weight_cache)
+    session = TfliteSession(path, threads, bucket, weight_cache)
+    if any(entry == "encode" for entry, _ in session.signatures):
+        from edgekit.runtime.tflite_seq2seq import TfliteSeq2SeqSession
+
+        return TfliteSeq2SeqSession(session.signatures, session)
+    return session

@@ -86,6 +86,11 @@ class TfliteSession:
         weakref.finalize(self, _release, self._signatures)
         _quiet_exit()
 
+    @property
+    def signatures(self) -> Signatures:
+        """(entry, length) -> what runs it."""
+        return self._signatures
+
     def _open_signatures(self, model: Any, only: int | None) -> Signatures:
         listed = model.get_signature_list()
         found: Signatures = {
