@@ -116,13 +116,13 @@ def run_pipeline(
     contract = checkpoint.contract
     carried = [GOLDEN_NAME]
     tokenizer = None
+    for name, text_file in checkpoint.texts.items():
+        carried.append(name)
+        (folder / name).write_text(text_file, encoding="utf-8", newline="\n")
     if contract.input_kind == "text":
         carried.append(TOKENIZER_NAME)
         (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
         tokenizer = TextTokenizer.from_folder(folder, contract)
-    for name, text_file in checkpoint.texts.items():
-        carried.append(name)
-        (folder / name).write_text(text_file, encoding="utf-8", newline="\n")
     progress.stage("reference outputs")
     examples = checkpoint.judged_examples(examples)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)

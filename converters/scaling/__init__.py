@@ -1,1 +1,1 @@
-"""Measuring a family of models at several widths, for the scaling law."""
+"""A family's models opened one after another: files and simulated data types measured on text."""

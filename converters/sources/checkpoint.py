@@ -58,8 +58,12 @@ class Checkpoint:
         return self.module is not None and self.contract.input_kind == "text"
 
     def session(self) -> Session:
-        """The source behind the runtimes' seam."""
-        return ModuleSession(self)
+        """The source behind the runtimes' seam, with a cache where it generates."""
+        if self.contract.generation is None:
+            return ModuleSession(self)
+        from edgekit.converters.generation.source_state import GeneratingSource
+
+        return GeneratingSource(self)
 
     def reference(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The source's outputs, one example at a time: float32, eager attention, no padding.
@@ -91,6 +95,12 @@ class Checkpoint:
     @contextmanager
     def using_attention(self, implementation: str) -> Iterator[None]:
         """Switch the attention implementation where the architecture has a choice."""
+        if self.contract.architecture == "bloom":
+            from edgekit.converters.generation.bloom import interface_attention
+
+            with interface_attention(self.model, implementation):
+                yield
+            return
         if not _has_a_choice(self.model):
             yield  # attention is written inline there
             return

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from edgekit.converters.sweep.job import Answer, Job
 from edgekit.converters.sweep.source import Setup
-from edgekit.converters.sweep.store import PointStore, content_of
+from edgekit.converters.sweep.store import SWEEP, PointStore, content_of
 from edgekit.converters.sweep.workers import Workers
 
 from edgekit.errors import UnsupportedError
@@ -66,7 +66,7 @@ def run_sweep(
             f"all {len(refused)} combinations are refused, the first one: {refused[0].reason}",
             refused[0].hint,
         )
-    store = PointStore(out)
+    store = PointStore(out, SWEEP)
     try:
         runner: Runner
         if scheduler is None:
@@ -96,7 +96,7 @@ def run_sweep(
 
 def _measure_all(
     runner: Runner,
-    store: PointStore,
+    store: PointStore[Point],
     setup: Setup,
     wanted: Sequence[Combination],
     refused: Sequence[Refused],

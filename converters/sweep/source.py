@@ -88,7 +88,7 @@ class Source:
         told = f"{len(seen)} held-out texts are calibration texts too: cosines on them prove less"
         return {
             "source": checkpoint.source,
-            "definition": _definition(checkpoint),
+            "definition": definition_of(checkpoint),
             "task": contract.task,
             "max_length": contract.max_length,
             "buckets": list(contract.buckets),
@@ -186,7 +186,7 @@ class Source:
         )
 
 
-def _definition(checkpoint: Checkpoint) -> str:
+def definition_of(checkpoint: Checkpoint) -> str:
     """sha256 of what makes a model of the weights: contract, tokenizer, configuration."""
     config = {} if checkpoint.model is None else checkpoint.model.config.to_dict()
     config.pop("_name_or_path", None)

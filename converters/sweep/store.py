@@ -7,42 +7,82 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from edgekit.errors import FolderBusyError, FolderExistsError, machine_error
 from edgekit.sweep.options import Combination
 from edgekit.sweep.point import Point
 
-#: tells a sweep's folder from others; held locked by the sweep that works in it
-MARKER = ".edgekit-sweep"
-RESULT_NAME = "sweep.json"
 _SCHEMA = 1
 #: how often, and how many seconds apart, leftovers are cleared away
 _TRIES, _PAUSE = 20, 0.1
 
 
-class PointStore:
+class Kept(Protocol):
+    """What is measured once and kept."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+
+P = TypeVar("P", bound=Kept)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[P]):
+    """Whose folder it is.
+
+    Attributes:
+      name: of the command: "sweep".
+      read: what a point's plain data become; ValueError when they are none.
+    """
+
+    name: str
+    read: Callable[[Any], P]
+
+    @property
+    def marker(self) -> str:
+        """File that tells such a folder from others; held locked by whoever works in it."""
+        return f".edgekit-{self.name}"
+
+    @property
+    def result(self) -> str:
+        """Name of the file that is written last."""
+        return f"{self.name}.json"
+
+
+SWEEP = Kind("sweep", Point.from_json)
+MARKER, RESULT_NAME = SWEEP.marker, SWEEP.result
+
+
+class PointStore(Generic[P]):
     """A sweep's folder, held by this process until ``close``.
 
     Args:
       folder: made when it is not there.
+      kind: what its points are.
     Raises:
       FolderExistsError: it holds something else.
-      FolderBusyError: another sweep works in it.
+      FolderBusyError: another run works in it.
       MachineError: no permission, disk full.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Kind[P]) -> None:
         self.folder = folder
+        self._kind = kind
         self.work = folder / ".work"
         self._points = folder / "points"
         self._new = not os.path.lexists(folder)
-        _refuse_other(folder)
+        _refuse_other(folder, kind)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _hold(folder)  # first, so that a folder that was killed early is ours
+            self._lock = _hold(
+                folder, kind
+            )  # first, so that a folder that was killed early is ours
             self._points.mkdir(exist_ok=True)
             # left by a run that was killed
             shutil.rmtree(self.work, ignore_errors=True)
@@ -50,18 +90,18 @@ class PointStore:
         except OSError as error:
             raise machine_error(f"preparing '{folder}'", error) from error
 
-    def read(self, content: Mapping[str, Any]) -> Point | None:
+    def read(self, content: Mapping[str, Any]) -> P | None:
         """The point of that content; None when it is not there, or damaged."""
         path = self._points / f"{key_of(content)}.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["content"] != content or document["sha256"] != _digest(document["point"]):
                 return None
-            return Point.from_json(document["point"])
+            return self._kind.read(document["point"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def write(self, content: Mapping[str, Any], point: Point) -> None:
+    def write(self, content: Mapping[str, Any], point: P) -> None:
         """Keep a point.
 
         Raises:
@@ -92,7 +132,7 @@ class PointStore:
             if not self.work.exists():
                 break
             time.sleep(_PAUSE)  # a process that was just killed wrote meanwhile
-        empty = not any(self._points.iterdir()) and not (self.folder / RESULT_NAME).exists()
+        empty = not any(self._points.iterdir()) and not (self.folder / self._kind.result).exists()
         if self._new and empty:
             shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
@@ -100,7 +140,11 @@ class PointStore:
 
 def content_of(facts: Mapping[str, Any], wanted: Combination) -> dict[str, Any]:
     """All that a point's values depend on, as plain data."""
-    content = {"target": wanted.target, "recipe": wanted.recipe, **facts}
+    return as_plain({"target": wanted.target, "recipe": wanted.recipe, **facts})
+
+
+def as_plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as it is read back from JSON."""
     plain: dict[str, Any] = json.loads(_text(content))
     return plain
 
@@ -118,18 +162,18 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _refuse_other(folder: Path) -> None:
+def _refuse_other(folder: Path, kind: Kind[Any]) -> None:
     if not os.path.lexists(folder):
         return
-    ours = folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
+    ours = folder.is_dir() and ((folder / kind.marker).is_file() or not any(folder.iterdir()))
     if not ours:
         raise FolderExistsError(
-            f"'{folder}' exists and is no folder of a sweep.", "choose another with -o."
+            f"'{folder}' exists and is no folder of a {kind.name}.", "choose another with -o."
         )
 
 
-def _hold(folder: Path) -> int:
-    descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o644)
+def _hold(folder: Path, kind: Kind[Any]) -> int:
+    descriptor = os.open(folder / kind.marker, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         import fcntl
 
@@ -139,6 +183,7 @@ def _hold(folder: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise FolderBusyError(
-            f"another sweep is working in '{folder}'.", "wait for it, or choose another folder."
+            f"another {kind.name} is working in '{folder}'.",
+            "wait for it, or choose another folder.",
         ) from None
     return descriptor

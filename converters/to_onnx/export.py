@@ -16,7 +16,14 @@ from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_onnx.copies import join_copies
 from edgekit.converters.to_onnx.fuse import fuse
-from edgekit.converters.to_onnx.graph import OPSET, clean, float_constants, role_of
+from edgekit.converters.to_onnx.fuse_cached import fuse_cached
+from edgekit.converters.to_onnx.graph import (
+    GENERATION_OPSET,
+    OPSET,
+    clean,
+    float_constants,
+    role_of,
+)
 
 from edgekit.errors import UnsupportedError, first_line
 
@@ -92,6 +99,8 @@ def _build(
         ir.save(model, path)
     model = ir.load(path)
     fuse(model)
+    if trace.opset >= GENERATION_OPSET:
+        fuse_cached(model.graph)
     clean(model, trace.opset)
     return model, values
 

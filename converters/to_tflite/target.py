@@ -36,7 +36,12 @@ class TfliteTarget:
             return {"main": export_entries(checkpoint, folder / "float.tflite")}
         from edgekit.converters.to_tflite.export import export_graph  # torch
 
-        return {"main": export_graph(checkpoint, folder / "float.tflite")}
+        trace = None
+        if checkpoint.contract.generation is not None:
+            from edgekit.converters.to_tflite.causal import causal_trace
+
+            trace = causal_trace(checkpoint)
+        return {"main": export_graph(checkpoint, folder / "float.tflite", trace)}
 
     def write(
         self,

@@ -25,6 +25,7 @@ from edgekit.bench.gauges import (
     peak_rss_mb,
     time_call,
 )
+from edgekit.bench.phases import phase_call
 from edgekit.bench.stats import is_noisy, summary
 
 #: target -> the package that runs it
@@ -77,8 +78,15 @@ class _File:
         self._session = sessions[0]
         self._batch = batch_rows
 
-    def call(self, row: dict[str, list[Any]]) -> Call:
-        """A function that runs the row, batch 1."""
+    @property
+    def generates(self) -> bool:
+        """Whether its calls are phases of generating."""
+        return self._contract.generation is not None
+
+    def call(self, name: str, row: dict[str, list[Any]]) -> Call:
+        """A function that runs the row, or the phase that its name tells, batch 1."""
+        if self.generates:
+            return phase_call(self._session, self._contract, name, row)
         kinds = {spec.name: spec.dtype for spec in self._contract.inputs}
         inputs = self._batch([{n: np.array(v, kinds[n]) for n, v in row.items()}], self._contract)
         return functools.partial(self._session.run, inputs)
@@ -113,7 +121,7 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
     lengths: dict[str, dict[str, float]] = {}
     cold_bytes, again = None, 0
     for length, row in job["rows"].items():
-        call = file.call(row)
+        call = file.call(length, row)
         first = time_call(call, clock)
         now = bytes_read()
         if cold_bytes is None and read is not None and now is not None:
@@ -127,6 +135,8 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
             again += done - settled
         steady = summary(*zip(*times, strict=True)) if times else {}
         lengths[length] = {"first": first[0] * 1e3, "first_cpu": first[1] * 1e3, **steady}
+        if file.generates:
+            lengths[length]["peak_mb"] = peak_rss_mb()
     after = memory_mb()
     return {
         "load_ms": file.load[0] * 1e3,
@@ -154,7 +164,7 @@ def measure_pair(job: dict[str, Any]) -> dict[str, Any]:
     rng = np.random.default_rng(job["seed"])
     lengths = {}
     for length, row in job["rows"].items():
-        calls = [files[place].call(row) for place in (0, 1)]
+        calls = [files[place].call(length, row) for place in (0, 1)]
         for call in calls * job["warmup"]:
             call()
         rounds = []

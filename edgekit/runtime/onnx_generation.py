@@ -16,13 +16,17 @@ from edgekit.runtime.onnx_session import OnnxSession, open_runtime
 from edgekit.runtime.session import Inputs, Outputs
 
 
-def open_onnx(path: Path, threads: int = 1) -> OnnxSession:
-    """The session that an ONNX file asks for, by its inputs."""
+def open_onnx(path: Path, threads: int = 1, spin: bool = False) -> OnnxSession:
+    """The session that an ONNX file asks for, by its inputs.
+
+    Args:
+      path, threads, spin: see ``edgekit.runtime.onnx_session``.
+    """
     if is_entry(path):
         from edgekit.runtime.onnx_seq2seq import OnnxSeq2SeqSession
 
-        return OnnxSeq2SeqSession.open(path, threads)
-    runtime = open_runtime(path, threads)
+        return OnnxSeq2SeqSession.open(path, threads, spin)
+    runtime = open_runtime(path, threads, spin)
     cached = any(i.name.startswith(f"{PAST}.") for i in runtime.get_inputs())
     return OnnxCausalSession(runtime) if cached else OnnxSession(runtime)
 

@@ -1,4 +1,4 @@
-"""Encoder-decoders through onnxruntime: the source is read once, the cache goes in and comes out."""
+"""Encoder-decoders through onnxruntime: a source is read once, a cache goes in and comes out."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ class OnnxSeq2SeqSession(OnnxSession):
         self.past, self.cross = (cache_names(kind, self.layers) for kind in (PAST, CROSS))
         self._present = cache_names(PRESENT, self.layers)
         if missing := {*self.past, *self.cross, SOURCE_MASK} - set(shapes):
-            raise ArtifactError(f"the decoder's file has no input '{min(missing)}'.", "export again.")
+            raise ArtifactError(
+                f"the decoder's file has no input '{min(missing)}'.", "export again."
+            )
         self._sizes = [(int(shapes[n][1]), int(shapes[n][3])) for n in self.past]
         context = decoder.get_modelmeta().custom_metadata_map.get("context")
         #: positions that the decoder knows; without an entry the file sets no limit
         self.context = int(context) if context else 2**31 - 1
 
     @staticmethod
-    def open(path: Path, threads: int = 1) -> OnnxSeq2SeqSession:
+    def open(path: Path, threads: int = 1, spin: bool = False) -> OnnxSeq2SeqSession:
         """A session of both files, by the path of either.
 
         Raises:
@@ -55,7 +57,7 @@ class OnnxSeq2SeqSession(OnnxSession):
                     f"'{part}' is missing: an encoder-decoder is two files.",
                     "keep the .encode.onnx and .decode.onnx of an export side by side.",
                 )
-        encoder, decoder = (open_runtime(part, threads) for part in parts)
+        encoder, decoder = (open_runtime(part, threads, spin) for part in parts)
         return OnnxSeq2SeqSession(encoder, decoder)
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
@@ -125,7 +127,7 @@ class OnnxSeq2SeqState:
         return self._session.context - self.length
 
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
-        """See ``DecodingState.feed``; a masked token is hidden, and takes a position all the same."""
+        """See ``DecodingState.feed``; a masked token is hidden, but takes a position."""
         count = ids.shape[1]
         if count > self.room:
             raise CacheFullError(

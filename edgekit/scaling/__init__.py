@@ -1,1 +1,1 @@
-"""The k-bit inference scaling law on a user's own family of models: fits, choices, plots."""
+"""k-bit inference scaling laws of a model family: points, fits and answers, without torch."""

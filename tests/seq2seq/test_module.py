@@ -11,6 +11,7 @@ from edgekit.converters.generation.encoder_decoder_module import (
     EncodeModule,
     TeacherForced,
 )
+
 from tests.seq2seq.made import ARCHITECTURES, HEADS, LAYERS, SIZE, tiny_model, vocabulary
 
 
