@@ -44,9 +44,7 @@ class Inputs:
     max_length: int | None = None
 
 
-def run_scaling(
-    inputs: Inputs, options: ScalingOptions, out: Path, progress: Progress
-) -> Scaling:
+def run_scaling(inputs: Inputs, options: ScalingOptions, out: Path, progress: Progress) -> Scaling:
     """Measure every precision of every model that is not in the folder yet; write the result.
 
     Args:
