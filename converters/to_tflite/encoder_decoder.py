@@ -157,9 +157,7 @@ def _entries(checkpoint: Checkpoint) -> dict[str, _Entry]:
     return entries
 
 
-def _trace(
-    checkpoint: Checkpoint, entries: Mapping[str, _Entry], kept_apart: Sequence[str]
-) -> Any:
+def _trace(checkpoint: Checkpoint, entries: Mapping[str, _Entry], kept_apart: Sequence[str]) -> Any:
     """The converted model, parsed; parameters ``kept_apart`` are inputs of it."""
     os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
     with quiet_libraries():

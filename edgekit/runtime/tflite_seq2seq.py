@@ -53,9 +53,7 @@ class TfliteSeq2SeqSession:
         """See ``GeneratingSession.encode``: padded to the longest bucket, as ``decode`` takes it."""
         given = {"input_ids": ids, "attention_mask": mask}
         signature = self._signatures["encode", smallest_bucket(self.buckets, given)]
-        rows = [
-            signature.run({n: v[i : i + 1] for n, v in given.items()}) for i in range(len(ids))
-        ]
+        rows = [signature.run({n: v[i : i + 1] for n, v in given.items()}) for i in range(len(ids))]
         names = [name for name in rows[0] if name.startswith(f"{CROSS}.")]
         found = {name: np.concatenate([row[name] for row in rows]) for name in names}
         room = self.buckets[-1]
