@@ -2,8 +2,8 @@
 
 **t5**: its buckets of relative positions come from a logarithm that meets whole numbers exactly
 where one bucket ends: a runtime whose logarithm differs in the last bit takes the next one. The
-buckets become a table of whole numbers, made by the architecture's own function. Over a cache of one
-size the new tokens' keys stand behind all of its places, whatever position they have.
+buckets become a table of whole numbers, made by the architecture's own function. Over a cache of
+one size the new tokens' keys stand behind all of its places, whatever position they have.
 """
 
 from __future__ import annotations

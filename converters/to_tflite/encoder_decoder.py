@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
+from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.converters.bindings import Binding, bind, derived_constants, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.generation import encoder_decoder_attention
@@ -31,9 +34,6 @@ from edgekit.converters.to_tflite.export import FREE, inputs_to_constants, vecto
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.graph import clean, float_constants, fuse_biases, role_of
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
-from torch import Tensor, nn
-
-from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import InternalError, UnsupportedError, first_line
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation

@@ -1,4 +1,4 @@
-"""Encoder-decoders through LiteRT: buckets of the source, one token at a time over a fixed cache."""
+"""Encoder-decoders through LiteRT: buckets of the source, one token after another."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TfliteSeq2SeqSession:
         return {"logits": state.feed(target, inputs.get("decoder_attention_mask"), every=True)}
 
     def encode(self, ids: Ids, mask: Ids) -> Encoded:
-        """See ``GeneratingSession.encode``: padded to the longest bucket, as ``decode`` takes it."""
+        """See ``GeneratingSession.encode``; as wide as the longest bucket, for ``decode``."""
         given = {"input_ids": ids, "attention_mask": mask}
         signature = self._signatures["encode", smallest_bucket(self.buckets, given)]
         rows = [signature.run({n: v[i : i + 1] for n, v in given.items()}) for i in range(len(ids))]
@@ -105,7 +105,7 @@ class TfliteSeq2SeqState:
         return self._session.context - self.length
 
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
-        """See ``DecodingState.feed``; a masked token is hidden, and takes a position all the same."""
+        """See ``DecodingState.feed``; a masked token is hidden, and takes a position too."""
         count = ids.shape[1]
         if count > self.room:
             raise CacheFullError(
