@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 SEED = 7
-STEPS, BATCH, RATE = 900, 96, 4e-3
+STEPS, BATCH, RATE = 600, 96, 4e-3
 HELD_OUT = 400
 YEARS = range(1900, 2100)
 MOST_TOKENS = 32

@@ -150,9 +150,7 @@ class Member:
         values, bits = {}, 0
         for name in self._roles:
             if name in matrices:
-                values[name], stored = rounded(
-                    parameters[name], wanted.form, wanted.bits, group
-                )
+                values[name], stored = rounded(parameters[name], wanted.form, wanted.bits, group)
             elif isinstance(table := rest.get(name), QuantizedTensor):
                 values[name] = table.dequantize().reshape(shapes[name])
                 stored = 8 * coded_bytes(table)

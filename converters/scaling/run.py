@@ -20,7 +20,6 @@ from edgekit.report.scaling_files import PLOTS, files_of
 from edgekit.scaling.options import ScalingOptions, Wanted
 from edgekit.scaling.point import ScalingPoint
 from edgekit.scaling.result import Scaling
-from edgekit.sweep.options import Refused
 
 SCALING = Kind("scaling", ScalingPoint.from_json)
 
@@ -44,9 +43,7 @@ class Inputs:
     max_length: int | None = None
 
 
-def run_scaling(
-    inputs: Inputs, options: ScalingOptions, out: Path, progress: Progress
-) -> Scaling:
+def run_scaling(inputs: Inputs, options: ScalingOptions, out: Path, progress: Progress) -> Scaling:
     """Measure every precision of every model that is not in the folder yet; write the result.
 
     Args:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from edgekit.converters.float_model import FloatModel
 from edgekit.converters.generation import encoder_decoder_attention
 from edgekit.converters.generation.encoder_decoder_module import DecodeModule, EncodeModule
+from edgekit.converters.generation.encoder_decoder_repairs import exact_positions
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.export import Trace, export_graph
 from edgekit.converters.to_onnx.graph import GENERATION_OPSET
-
 from edgekit.errors import InternalError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation
@@ -44,10 +45,11 @@ def export_entries(checkpoint: Checkpoint, folder: Path) -> FloatModel:
         "encode": _encode_trace(checkpoint, generation),
         "decode": _decode_trace(checkpoint, generation),
     }
-    return {
-        name: export_graph(checkpoint, folder / f"float.{name}.onnx", trace)
-        for name, trace in traces.items()
-    }
+    with exact_positions(checkpoint.model):
+        return {
+            name: export_graph(checkpoint, folder / f"float.{name}.onnx", trace)
+            for name, trace in traces.items()
+        }
 
 
 def _encode_trace(checkpoint: Checkpoint, generation: Generation) -> Trace:

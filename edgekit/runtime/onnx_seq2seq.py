@@ -1,4 +1,4 @@
-"""Encoder-decoders through onnxruntime: the source is read once, the cache goes in and comes out."""
+"""Encoder-decoders through onnxruntime: a source is read once, a cache goes in and comes out."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class OnnxSeq2SeqState:
         return self._session.context - self.length
 
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
-        """See ``DecodingState.feed``; a masked token is hidden, and takes a position all the same."""
+        """See ``DecodingState.feed``; a masked token is hidden, but takes a position."""
         count = ids.shape[1]
         if count > self.room:
             raise CacheFullError(

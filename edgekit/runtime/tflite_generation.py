@@ -1,7 +1,7 @@
 """Causal language models through LiteRT: prefill and decode signatures over caches of our own.
 
-A signature reads a text's cache and gives its new rows. The caches are arrays of this process that
-the runtime reads where they lie, so a token costs one write of a row per layer and no copy.
+A signature reads a text's cache and gives its new rows, which are written into the cache here: it
+goes into the runtime with every call, and never comes out of it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,15 @@ def open_tflite(
     path: Path, threads: int = 1, bucket: int | None = None, weight_cache: bool = True
 ) -> Session:
     """The session that a TFLite file asks for, by its signatures."""
-    if DECODE in signature_names(path):
+    names = signature_names(path)
+    if DECODE in names:
         return TfliteCausalSession(path, threads, bucket, weight_cache)
-    return TfliteSession(path, threads, bucket, weight_cache)
+    session = TfliteSession(path, threads, bucket, weight_cache)
+    if any(name.startswith("encode_") for name in names):
+        from edgekit.runtime.tflite_seq2seq import TfliteSeq2SeqSession
+
+        return TfliteSeq2SeqSession(session.signatures, session)
+    return session
 
 
 class TfliteCausalSession(TfliteSession):

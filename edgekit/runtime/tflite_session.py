@@ -85,6 +85,11 @@ class TfliteSession:
         weakref.finalize(self, _release, self._signatures)
         _quiet_exit()
 
+    @property
+    def signatures(self) -> Signatures:
+        """(entry, length) -> what runs it."""
+        return self._signatures
+
     def _open_plain(self, path: Path, threads: int, bucket: int | None) -> Signatures:
         found = open_runners(path, threads, bucket)
         self.buckets = tuple(sorted({length for _, length in found if length}))

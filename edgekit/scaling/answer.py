@@ -104,9 +104,7 @@ class FourBits:
     undecided: float
 
 
-def four_bits(
-    family: Family, front: Sequence[int], shares: dict[int, float]
-) -> FourBits | None:
+def four_bits(family: Family, front: Sequence[int], shares: dict[int, float]) -> FourBits | None:
     """Judge 4 bits; None where no 4-bit file was measured."""
     files = family.usable(files=True)
     fours = [i for i in files if family.points[i].form == "int" and family.points[i].bits == _FOUR]

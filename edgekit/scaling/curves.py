@@ -87,7 +87,7 @@ def fit_offsets(family: Family, among: Sequence[int]) -> Offsets | None:
     found = np.linalg.lstsq(design, y, rcond=None)[0]
     fitted = design @ found
     error = float(np.abs(np.log(np.maximum(fitted, 1e-12)) - np.log(y)).mean())
-    offsets = {names[0]: 0.0, **dict(zip(names[1:], map(float, found[len(knots):]), strict=True))}
+    offsets = {names[0]: 0.0, **dict(zip(names[1:], map(float, found[len(knots) :]), strict=True))}
     return Offsets(
         tuple(map(float, knots)), tuple(map(float, found[: len(knots)])), offsets, error,
         len(order) - design.shape[1],

@@ -89,9 +89,7 @@ class ScalingOptions:
         for each in made:
             found.append(Wanted(each.recipe, "int", _bits_of(each.recipe)))
         if not made:
-            raise UnsupportedError(
-                f"no precision is made: {refused[0].reason}", refused[0].hint
-            )
+            raise UnsupportedError(f"no precision is made: {refused[0].reason}", refused[0].hint)
         simulated = self._simulated()
         widths = [*made, *refused] if simulated else []
         for form in simulated:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-import edgekit
 from edgekit.converters.api import open_source, reference_golden
 from edgekit.converters.generation.source_state import GeneratingSource
+
+import edgekit
 from edgekit.errors import CacheFullError, CheckpointError, UsageError
 from edgekit.runtime.model import Model
 from edgekit.tasks import Example

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgekit.converters.api import open_source
 
 import edgekit
-from edgekit.converters.api import open_source
 from edgekit.errors import CasesError, UsageError
 from edgekit.evaluate import evaluate
 from edgekit.evaluate.table import lines, table

@@ -1,4 +1,4 @@
-"""Exported encoder-decoders in ONNX: two files, what both hold stored once, a cache that is right."""
+"""Exported encoder-decoders in ONNX: two files, tables stored once, a cache that is right."""
 
 from __future__ import annotations
 
