@@ -109,6 +109,17 @@ def _written(
     return [result.text for result in found], tuple(result.ids for result in found)
 
 
+def agreement(found: Answers, source: Answers) -> float | None:
+    """Mean number of tokens before two texts part."""
+    if not found.tokens:
+        return None
+    lengths = []
+    for a, b in zip(found.tokens, source.tokens, strict=True):
+        apart = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+        lengths.append(next(apart, min(len(a), len(b))))
+    return float(np.mean(lengths))
+
+
 def count_cut(model: Model, kind: str, rows: Sequence[Row]) -> int:
     """How many rows are longer than the contract's tokens, and lose what is beyond them."""
     given = [row.given for row in rows]

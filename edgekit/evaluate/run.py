@@ -25,7 +25,7 @@ from edgekit.evaluate.metrics import (
     weighted,
 )
 from edgekit.evaluate.perplexity import Windows
-from edgekit.evaluate.predict import Reading, answers_of, count_cut, told
+from edgekit.evaluate.predict import Reading, agreement, answers_of, count_cut, told
 from edgekit.evaluate.resample import Estimate, estimate, resampled
 from edgekit.evaluate.subjects import SOURCE, Choice, subjects_of
 from edgekit.progress import Progress
@@ -245,7 +245,7 @@ def compare_models(
                     value - library_value(metric, source), samples - spread[f"{SOURCE}\n{metric}"]
                 )
         same = None if source is None else _same(found, source)
-        agreed = None if source is None else _agreement(found, source)
+        agreed = None if source is None else agreement(found, source)
         scores.append(Scores(name, values, differences, same, agreed))
     return tuple(scores)
 
@@ -256,17 +256,6 @@ def _same(found: Answers, source: Answers) -> float | None:
         return None
     pairs = list(zip(found.predicted, source.predicted, strict=True))
     return sum(bool(np.array_equal(a, b)) for a, b in pairs) / len(pairs)
-
-
-def _agreement(found: Answers, source: Answers) -> float | None:
-    """Mean number of tokens before two texts part."""
-    if not found.tokens:
-        return None
-    lengths = []
-    for a, b in zip(found.tokens, source.tokens, strict=True):
-        apart = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-        lengths.append(next(apart, min(len(a), len(b))))
-    return float(np.mean(lengths))
 
 
 def _check_output(predictions: str | os.PathLike[str] | None, data: Path) -> None:
