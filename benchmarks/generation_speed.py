@@ -232,7 +232,8 @@ def show() -> None:
         )
         print_table(("", "MB a token", "decode/s", "median", "cpu ms", "bound/s", "of it",
                      "prefill/s", "first ms"), rows)  # fmt: skip
-        shown = [(r["ours"], r["rival"], f"{r['best']:.2f}", f"{r['median']:.2f}", f"{r['cpu']:.2f}",
+        shown = [(r["ours"], r["rival"], f"{r['best']:.2f}", f"{r['median']:.2f}",
+                  f"{r['cpu']:.2f}",
                   f">= {r['asked']}" if r["asked"] else "-") for r in found["ratios"]]  # fmt: skip
         print_table(("decode", "against", "best", "median", "least CPU", "asked"), shown)
         print_line("")
