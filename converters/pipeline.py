@@ -19,6 +19,7 @@ from edgekit.converters.notes import (
     made_by,
     structure_notes,
 )
+from edgekit.converters.quantize.allocator import let_go
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
@@ -139,6 +140,7 @@ def run_pipeline(
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
     text = calibration or CalibrationText.builtin()
+    let_go()
     verdicts: list[FileVerdict] = []
     dropped: set[str] = set()
     # in the hidden folder, so that a rerun clears what a killed run leaves
@@ -146,6 +148,7 @@ def run_pipeline(
         for target in targets:
             progress.stage(f"export {target.name} float32")
             model = target.export(checkpoint, Path(scratch))
+            let_go()
             dropped |= never_used(model)
             for recipe in recipes[target.name]:
                 budget: dict[str, Any] = {}
@@ -159,6 +162,7 @@ def run_pipeline(
                 for file in write_recipe(checkpoint, target, model, recipe, made, folder, sketches):
                     file = with_clusters(file, structures)
                     golden = replace(golden, sketches=dict(sketches))
+                    let_go()
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
                     notes = calibration_notes(made.calibration, text, examples)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ def give_back() -> None:
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
+
+
+def let_go() -> None:
+    """Drop what only cycles hold (graphs, and files that they map), and return the memory."""
+    gc.collect()
+    give_back()
 
 
 def _glibc() -> Any:

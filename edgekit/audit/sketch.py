@@ -106,19 +106,27 @@ def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Float
         raise ArtifactError(
             f"weights of {stored.parameter} have shape {matrix.shape}, not the source's.", ""
         )
-    variance = np.square(noise, dtype=np.float64)
+    count, cols = matrix.shape
+    by_row, energy, spread = np.zeros(count), np.zeros(count), np.zeros(count)
+    by_col = np.zeros(cols)
+    step = max(1, _BLOCK // max(1, cols))
+    for start in range(0, count, step):
+        held = slice(start, start + step)
+        variance = np.square(noise[held], dtype=np.float64)
+        squares = np.square(matrix[held], dtype=np.float64)
+        by_row[held], energy[held] = variance.sum(axis=1), squares.sum(axis=1)
+        by_col += variance.sum(axis=0)
+        # of w + e with e uniform: mean of the energy w'w + n var(e), variance 4 w'w var(e) + 0.8 n
+        # var(e)**2 (the fourth moment of a uniform error is 9/5 of its squared variance)
+        spread[held] = (4 * squares * variance + 0.8 * np.square(variance)).sum(axis=1)
     # float32 keeps 24 bits of a projection: its own rounding is part of the noise
     rounding = np.float64(2.0**-23)
-    row_noise = np.sqrt(variance.sum(axis=1)) + rounding * np.abs(rows) + 1e-30
+    row_noise = np.sqrt(by_row) + rounding * np.abs(rows) + 1e-30
     result = [np.abs(got.rows - rows) / row_noise]
-    # of w + e with e uniform: mean of the energy w'w + n var(e), variance 4 w'w var(e) + 0.8 n
-    # var(e)**2 (the fourth moment of a uniform error is 9/5 of its squared variance)
-    squares = np.square(matrix, dtype=np.float64)
-    spread = np.sqrt((4 * squares * variance + 0.8 * np.square(variance)).sum(axis=1))
-    spread += rounding * np.abs(energies) + 1e-30
-    result.append(np.abs(squares.sum(axis=1) - variance.sum(axis=1) - energies) / spread)
+    spread = np.sqrt(spread) + rounding * np.abs(energies) + 1e-30
+    result.append(np.abs(energy - by_row - energies) / spread)
     if whole:
-        col_noise = np.sqrt(variance.sum(axis=0)) + rounding * np.abs(expected.cols) + 1e-30
+        col_noise = np.sqrt(by_col) + rounding * np.abs(expected.cols) + 1e-30
         result.append(np.abs(got.cols - expected.cols) / col_noise)
     return np.concatenate(result).astype(np.float32)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-
 from edgekit.converters.generation.encoder_decoder_module import (
     DecodeModule,
     EncodeModule,
     TeacherForced,
 )
+
 from tests.seq2seq.made import ARCHITECTURES, HEADS, LAYERS, SIZE, tiny_model, vocabulary
 
 
