@@ -11,30 +11,24 @@ caller's: only rows go out.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from edgekit.audit.tflite_file import pack_model, parse
-from edgekit.converters.bindings import Binding, bind, derived_constants, distinct_parameters
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.generation import encoder_decoder_attention
 from edgekit.converters.generation.encoder_decoder_module import DecodeModule, EncodeModule
 from edgekit.converters.generation.encoder_decoder_repairs import exact_positions
-from edgekit.converters.modules.free_parameters import FreeParameters
-from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import Checkpoint, Floats
-from edgekit.converters.to_tflite.export import FREE, inputs_to_constants, vector_parameters
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.to_tflite.export import Trace, export_graph
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
-from edgekit.converters.to_tflite.graph import clean, float_constants, fuse_biases, role_of
-from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
-from edgekit.errors import InternalError, UnsupportedError, first_line
+from edgekit.converters.to_tflite.graph import clean
+from torch import Tensor, nn
+
+from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.errors import InternalError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation
 from edgekit.runtime.tflite_plain import signature_name
@@ -87,39 +81,21 @@ def export_entries(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    buffers, values = _build(checkpoint)
-    bound, unknown = bind(float_constants(buffers), values)
-    derived: tuple[str | int, ...] = ()
-    if unknown:
-        again, _ = _build(checkpoint, other_weights=True)
-        derived = derived_constants(unknown, float_constants(again))
-    bound = cut_tables_to_lookups(buffers, bound, values)
-    bindings = tuple(
-        Binding(buffer, name, transform, role_of(buffers, int(buffer)))
-        for buffer, (name, transform) in sorted(bound.items(), key=lambda item: int(item[0]))
-    )
-    path.write_bytes(pack_model(buffers.model))
-    used = {binding.parameter for binding in bindings}
-    return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
-
-
-def _build(
-    checkpoint: Checkpoint, other_weights: bool = False
-) -> tuple[Flatbuffer, dict[str, Floats]]:
     encoder_decoder_attention.register()
-    kept_apart = vector_parameters(checkpoint.model)
-    with (
-        distinct_parameters(checkpoint.model, other_weights) as values,
-        checkpoint.for_export(encoder_decoder_attention.TFLITE),
-        exact_positions(checkpoint.model),
-    ):
-        entries = _entries(checkpoint)
-        buffers = Flatbuffer(_trace(checkpoint, entries, kept_apart))
-    inputs_to_constants(buffers, kept_apart, values)
-    fuse_biases(buffers)
+    entries = _entries(checkpoint)
+    trace = Trace(
+        {name: (entry.module, entry.sample) for name, entry in entries.items()},
+        (),
+        encoder_decoder_attention.TFLITE,
+    )
+    with exact_positions(checkpoint.model):
+        graph = export_graph(checkpoint, path, trace)
+    # each signature has other outputs, so they get their names here
+    buffers = Flatbuffer(parse(path))
     _name(buffers, entries)
     clean(buffers)
-    return buffers, values
+    path.write_bytes(pack_model(buffers.model))
+    return graph
 
 
 def _entries(checkpoint: Checkpoint) -> dict[str, _Entry]:
@@ -155,33 +131,6 @@ def _entries(checkpoint: Checkpoint) -> dict[str, _Entry]:
         ("logits", *cache_names(PRESENT, layers)),
     )
     return entries
-
-
-def _trace(checkpoint: Checkpoint, entries: Mapping[str, _Entry], kept_apart: Sequence[str]) -> Any:
-    """The converted model, parsed; parameters ``kept_apart`` are inputs of it."""
-    os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
-    with quiet_libraries():
-        import litert_torch
-
-        converter = litert_torch
-        for name, entry in entries.items():
-            module = FreeParameters(entry.module, checkpoint.model, kept_apart).eval()
-            converter = converter.signature(
-                name, module, sample_kwargs={"inputs": entry.sample, FREE: module.free_values()}
-            )
-        try:
-            with torch.no_grad():
-                edge_model = converter.convert()
-        except Exception as error:  # the converter raises whatever tracing and lowering meet
-            raise UnsupportedError(
-                f"{checkpoint.contract.architecture} cannot be exported to TFLite: "
-                f"{first_line(error)}.",
-                "export with --target onnx alone.",
-            ) from error
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
-            raw = Path(scratch) / "raw.tflite"
-            edge_model.export(str(raw))
-            return parse(raw)
 
 
 def _name(buffers: Flatbuffer, entries: Mapping[str, _Entry]) -> None:
