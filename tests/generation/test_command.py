@@ -163,7 +163,7 @@ def test_another_chat_template(out: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"chat_template.jinja is missing or was changed"):
         edgekit.load(broken)
     (broken / "chat_template.jinja").unlink()
-    with pytest.raises(ArtifactError, match=r"chat_template.jinja is missing"):
+    with pytest.raises(ArtifactError, match=r"chat_template.jinja' is missing"):
         edgekit.load(broken, check=False)
 
 

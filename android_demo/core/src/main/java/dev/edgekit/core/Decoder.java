@@ -156,6 +156,6 @@ public final class Decoder {
             }
             bytes.write(found, 0, found.length);
         }
-        return new String(bytes.toByteArray(), StandardCharsets.UTF_8);
+        return Utf8.lossy(bytes.toByteArray());
     }
 }
