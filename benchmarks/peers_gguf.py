@@ -1,10 +1,11 @@
-"""The model of generation_model.py as .gguf files, by the ``gguf`` package's own writer.
+"""A Llama-shaped model as .gguf files, by the ``gguf`` package's own writer.
 
-usage: python benchmarks/peers_gguf.py CHECKPOINT OUT      (in the environment of the peers)
+usage: python benchmarks/peers_gguf.py CHECKPOINT OUT [TYPE...]     (in the peers' environment)
 
-Writes OUT/F32.gguf and OUT/Q8_0.gguf. The tied table is stored once, in the file's own type.
-llama.cpp rotates neighbouring pairs of a head where checkpoints rotate halves, so rows of q and k
-are put in its order.
+Writes OUT/F32.gguf and OUT/Q8_0.gguf, or the types that are named. A matrix whose rows are no
+whole blocks of 32 stays float16, as llama.cpp's own converter leaves it. The tied table is stored
+once, in 8 bits beside quantized matrices. llama.cpp rotates neighbouring pairs of a head where
+checkpoints rotate halves, so rows of q and k are put in its order.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ NAMES = {
     "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }  # fmt: skip
+
+#: weights that share a scale
+BLOCK = 32
 
 
 def pairs_together(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -49,7 +53,7 @@ def tensors(config: dict[str, Any], weights: dict[str, np.ndarray]) -> dict[str,
 
 
 def write(folder: Path, kind: str, path: Path) -> None:
-    """One file; ``kind`` is "F32" or "Q8_0"."""
+    """One file; ``kind`` is "F32" or one of llama.cpp's quantized types."""
     import gguf
     from safetensors.numpy import load_file
 
@@ -62,8 +66,11 @@ def write(folder: Path, kind: str, path: Path) -> None:
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_dimension_count(config["head_dim"])
-    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_rope_dimension_count(
+        config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    )
+    rope = config.get("rope_parameters") or config
+    writer.add_rope_freq_base(rope["rope_theta"])
     # ids alone are fed: a list of as many names is all that the reader wants
     count = config["vocab_size"]
     writer.add_vocab_size(count)
@@ -74,9 +81,13 @@ def write(folder: Path, kind: str, path: Path) -> None:
     for name, value in tensors(config, load_file(folder / "model.safetensors")).items():
         if kind == "F32" or value.ndim == 1:
             writer.add_tensor(name, value)
+        elif value.shape[1] % BLOCK:
+            writer.add_tensor(name, value.astype(np.float16))
         else:
-            codes = gguf.quants.quantize(value, gguf.GGMLQuantizationType.Q8_0)
-            writer.add_tensor(name, codes, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+            # a table that is the output matrix too keeps 8 bits beside narrower matrices
+            chosen = "Q8_0" if name == "token_embd.weight" else kind
+            code = gguf.GGMLQuantizationType[chosen]
+            writer.add_tensor(name, gguf.quants.quantize(value, code), raw_dtype=code)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -86,5 +97,5 @@ def write(folder: Path, kind: str, path: Path) -> None:
 if __name__ == "__main__":
     out = Path(sys.argv[2])
     out.mkdir(parents=True, exist_ok=True)
-    for kind in ("F32", "Q8_0"):
+    for kind in sys.argv[3:] or ("F32", "Q8_0"):
         write(Path(sys.argv[1]), kind, out / f"{kind}.gguf")

@@ -114,7 +114,8 @@ def edgekit_file(path: str, threads: int) -> tuple[Feed, str]:
 
     from edgekit.runtime.session import open_session, target_of
 
-    session: Any = open_session(Path(path), threads)
+    # as ``edgekit.load`` opens a file that generates
+    session: Any = open_session(Path(path), threads, spin=threads > 1)
     state: Any = None
 
     def feed(ids: list[int] | None) -> int:

@@ -10,12 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from edgekit._version import __version__
-from edgekit.audit import audit_file
-from edgekit.audit.audit import open_file
-from edgekit.audit.sketch import Sketch, make_sketch
-from edgekit.bench.run import bench_file, real_rows
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile, never_used
 from edgekit.converters.kept_structure import kept_structure, structures_of, with_clusters
 from edgekit.converters.notes import (
@@ -30,6 +24,12 @@ from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.padding_check import check_padding
+
+from edgekit._version import __version__
+from edgekit.audit import audit_file
+from edgekit.audit.audit import open_file
+from edgekit.audit.sketch import Sketch, make_sketch
+from edgekit.bench.run import bench_file, real_rows
 from edgekit.manifest import (
     GOLDEN_NAME,
     TOKENIZER_NAME,

@@ -10,10 +10,9 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from edgekit.converters.generation.onnx_attention import additive_mask
 from edgekit.converters.modules.attention import MASKED
+from torch import Tensor
 
 ONNX = "edgekit_onnx_by_heads"
 TFLITE = "edgekit_tflite_by_heads"

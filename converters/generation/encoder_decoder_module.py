@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutput
-
 from edgekit.converters.generation.encoder_decoder_cache import (
     CaughtSource,
     GivenSource,
     JoiningCache,
 )
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutput
 
 
 class TeacherForced(nn.Module):

@@ -1,7 +1,7 @@
 """A cache of fixed length for export: old rows are an input, new rows are handed back.
 
-The positions of a step are computed from ``pos`` in the graph, and so are its masks: a constant mask
-of 128 by 640 positions would be a table to store and to prove.
+The positions of a step are computed from ``pos`` in the graph, and so are its masks: a constant
+mask of 128 by 640 positions would be a table to store and to prove.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FixedCache(GrowingCache):
         return self.slots, self.where
 
     def masks(self, window: int | None) -> tuple[Tensor, Tensor]:
-        """Additive masks over old and new rows, float32 [1, length, context] and [1, length, length].
+        """Masks to add, float32 [1, length, context] of old rows, [1, length, length] of new ones.
 
         Args:
           window: positions that a token sees, itself included; None for all.

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from edgekit.contract import Contract, TensorSpec
 from edgekit.converters.sources.build_contract import effective_length
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.generation_config import build_generation
@@ -23,6 +21,8 @@ from edgekit.converters.sources.transformers_folder import (
     named_parameters,
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
+
+from edgekit.contract import Contract, TensorSpec
 from edgekit.errors import CheckpointError, UnsupportedError
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Example

@@ -12,7 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-
 from edgekit.converters.float_model import FloatModel
 from edgekit.converters.generation import encoder_decoder_attention
 from edgekit.converters.generation.encoder_decoder_module import DecodeModule, EncodeModule
@@ -20,6 +19,7 @@ from edgekit.converters.generation.encoder_decoder_repairs import exact_position
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.export import Trace, export_graph
 from edgekit.converters.to_onnx.graph import GENERATION_OPSET
+
 from edgekit.errors import InternalError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation

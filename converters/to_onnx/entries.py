@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.audit.onnx_entries import decode_name
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
 from edgekit.converters.to_onnx.shared_bytes import point_into
 from edgekit.converters.to_onnx.write import write_graph
+
+from edgekit.audit.onnx_entries import decode_name
 from edgekit.runtime.onnx_entries import decode_path, encode_path
 
 

@@ -18,6 +18,7 @@ from edgekit.converters.to_onnx.builder import Builder
 from edgekit.converters.to_onnx.fuse_cached import join_products
 from edgekit.converters.to_onnx.graph import GENERATION_OPSET
 from edgekit.converters.to_onnx.int8_rows import RowProducts, is_int8_rows
+from edgekit.converters.to_onnx.save import save_whole
 from edgekit.converters.to_onnx.stored_codes import StoredCodes
 from onnx_ir.convenience import replace_all_uses_with
 
@@ -56,7 +57,7 @@ def write_graph(
         join_products(model.graph)
     builder.finish()
     model.metadata_props.update(metadata)
-    ir.save(model, path)
+    save_whole(model, path)
     return tuple(stored)
 
 

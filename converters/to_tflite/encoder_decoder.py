@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.converters.float_model import FloatGraph
 from edgekit.converters.generation import encoder_decoder_attention
 from edgekit.converters.generation.encoder_decoder_module import DecodeModule, EncodeModule
@@ -28,6 +25,9 @@ from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_tflite.export import Trace, export_graph
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.graph import clean
+from torch import Tensor, nn
+
+from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import InternalError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation

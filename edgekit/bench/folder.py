@@ -173,7 +173,8 @@ def _with_rates(
     weights = weight_bytes(entry.tensors)
     rates = token_rates(result.lengths, profile.threads, weights, contract.generation, bandwidth)
     made = {"bandwidth": bandwidth, "weight_bytes": weights, "rates": rates}
-    return replace(result, generation=made)
+    # with the second file of an encoder-decoder
+    return replace(result, generation=made, size_bytes=entry.size_bytes)
 
 
 def add_warnings(results: Sequence[BenchResult], confirm: Confirm) -> list[BenchResult]:

@@ -38,7 +38,7 @@ def split_key(text: str) -> tuple[str, int]:
 
 def told(text: str) -> str:
     """A key in words: "32 tokens", "decode behind 32 tokens"."""
-    phase, length = split_key(text)
+    phase, _, length = text.rpartition(" ")
     between = " behind" if phase == DECODE else " of" if phase else ""
     return f"{phase}{between} {length} tokens".strip()
 
@@ -113,7 +113,8 @@ class _Decoding:
 
 
 def _best(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return logits[:, -1:].argmax(-1).astype(np.int64)
+    best: np.ndarray[Any, Any] = logits[:, -1:].argmax(-1).astype(np.int64)
+    return best
 
 
 def _settings(contract: Contract) -> Generation:

@@ -71,8 +71,9 @@ class _File:
         file = job["files"][place]
         self._contract = Contract.from_json(file["contract"])
         opened = functools.partial(
-            open_session, Path(file["path"]), job["threads"], weight_cache=job["weight_cache"]
-        )
+            open_session, Path(file["path"]), job["threads"], weight_cache=job["weight_cache"],
+            spin=self.generates and job["threads"] > 1,  # as ``edgekit.load`` opens it
+        )  # fmt: skip
         sessions: list[Any] = []
         self.load = time_call(lambda: sessions.append(opened()), cpu_clock(2))
         self._session = sessions[0]
@@ -94,11 +95,13 @@ class _File:
 
 def _parts(job: dict[str, Any]) -> list[Path]:
     """The file, its external data, and its packed weights where a cache of them is used."""
+    from edgekit.runtime.onnx_entries import decode_path
     from edgekit.runtime.session import target_of
     from edgekit.runtime.tflite_session import weight_cache_path
 
     path = Path(job["files"][0]["path"])
-    parts = [p for p in path.parent.iterdir() if p.name.startswith(path.name) and p.is_file()]
+    names = {path.name, decode_path(path).name}
+    parts = [p for p in path.parent.iterdir() if p.is_file() and any(map(p.name.startswith, names))]
     if target_of(path) == "tflite" and job["weight_cache"]:
         packed = weight_cache_path(path)
         parts += [packed] if packed is not None and packed.is_file() else []

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
+from edgekit.report.html_parts import NO_PLOT, SCRIPT, STYLE, inline, sort_key
 from edgekit.report.sweep_rows import header, in_order, lines, sizes, table_rows
 from edgekit.sweep.result import Sweep
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em;
-  color: #222; background: #fff }
-.advice { border-left: 4px solid #2a7; padding: .3em 1em; background: #f3faf6 }
-svg { max-width: 100%; height: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left }
-th { cursor: pointer; border-bottom: 2px solid #888 }
-tr.front td { font-weight: 600 }
-tr.study td { font-style: italic; color: #666 }
-"""
-
-#: click on a head: sort by that column, again: the other way round
-_SCRIPT = """
-document.querySelectorAll("th").forEach((head, column) => head.addEventListener("click", () => {
-  const body = document.querySelector("tbody");
-  const way = head.dataset.way = head.dataset.way === "1" ? "-1" : "1";
-  const key = row => row.cells[column].dataset.key;
-  [...body.rows].sort((a, b) => {
-    const x = key(a), y = key(b), both = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);
-    return way * (both ? x - y : x.localeCompare(y));
-  }).forEach(row => body.append(row));
-}));
-"""
 
 
 def page(sweep: Sweep, svg: str | None) -> str:
@@ -46,15 +20,13 @@ def page(sweep: Sweep, svg: str | None) -> str:
     advice = "".join(f"<p>{escape(r.sentence)}</p>\n" for r in sweep.recommendations)
     told = lines(sweep)[len(sweep.recommendations) :]
     rest = "".join(f"<li>{escape(line)}</li>\n" for line in told)
-    drawn = "<p>No plot: matplotlib is not installed (pip install 'edgekit[plot]').</p>\n"
-    if svg is not None:
-        drawn = _inline(svg)
+    drawn = NO_PLOT if svg is None else inline(svg)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>edgekit sweep: {name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>edgekit sweep: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<h1>{name}: which recipe to ship</h1>\n<div class="advice">\n{advice}</div>\n'
         f"{drawn}<p>{escape(_basis(sweep))}</p>\n{_table(sweep)}"
-        f"{f'<ul>{rest}</ul>' if rest else ''}\n<script>{_SCRIPT}</script>\n</body>\n</html>\n"
+        f"{f'<ul>{rest}</ul>' if rest else ''}\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
@@ -64,7 +36,7 @@ def _table(sweep: Sweep) -> str:
     for point, row in zip(in_order(sweep), table_rows(sweep), strict=True):
         # sizes are shown in MB or kB: they are sorted by bytes
         exact = ["" if size is None else str(size) for size in sizes(point, sweep)]
-        keys = [*row[:2], *exact, *map(_key, row[2 + len(exact) :])]
+        keys = [*row[:2], *exact, *map(sort_key, row[2 + len(exact) :])]
         cells = "".join(
             f'<td data-key="{escape(key)}">{escape(cell)}</td>'
             for key, cell in zip(keys, row, strict=True)
@@ -73,11 +45,6 @@ def _table(sweep: Sweep) -> str:
         mark = f' class="{kind}"' if kind else ""
         body.append(f"<tr{mark}>{cells}</tr>\n")
     return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n</table>\n"
-
-
-def _key(cell: str) -> str:
-    """What a cell is sorted by: the lower end of an interval, a number without its sign."""
-    return cell.partition(" to ")[0].removeprefix("+")
 
 
 def _basis(sweep: Sweep) -> str:
@@ -98,9 +65,3 @@ def _basis(sweep: Sweep) -> str:
             told += f"; the source reaches {data['source_value']:.4f}"
         told += "."
     return told
-
-
-def _inline(svg: str) -> str:
-    """An SVG file's drawing: no prolog, no namespaces, which HTML does not need."""
-    drawing = svg[svg.index("<svg") :]
-    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawing)

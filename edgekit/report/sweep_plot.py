@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgekit.errors import MissingExtraError
+from edgekit.report.figure import drawn
 from edgekit.sweep.point import Point
 from edgekit.sweep.result import Sweep
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
 #: a loss of zero has no place on a logarithmic axis: it is drawn here
 _LEAST = 1e-8
 _MARKERS = "osD^v<>PX*"
-#: the same bytes for the same points: no date, no version, ids that depend on nothing else
-_PLAIN = {"Date": None, "Creator": None, "Format": None, "Type": None}
-_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "edgekit", "svg.fonttype": "path", "font.size": 9}
 
 
 def plot(sweep: Sweep) -> tuple[str, bytes]:
@@ -26,21 +22,7 @@ def plot(sweep: Sweep) -> tuple[str, bytes]:
     Raises:
       MissingExtraError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "plot", "a plot") from None
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # the user's own style would give other bytes
-        matplotlib.rcParams.update(_SETTINGS)
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.add_subplot()
-        _draw(axes, sweep)
-        svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata=_PLAIN)
-        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
-    return svg.getvalue(), png.getvalue()
+    return drawn(lambda axes: _draw(axes, sweep))
 
 
 def _draw(axes: Axes, sweep: Sweep) -> None:

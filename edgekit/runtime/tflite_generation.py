@@ -1,7 +1,7 @@
 """Causal language models through LiteRT: prefill and decode signatures over caches of our own.
 
-A signature reads a text's cache and gives its new rows. The caches are arrays of this process that
-the runtime reads where they lie, so a token costs one write of a row per layer and no copy.
+A signature reads a text's cache and gives its new rows, which are written into the cache here: it
+goes into the runtime with every call, and never comes out of it.
 """
 
 from __future__ import annotations

@@ -12,12 +12,8 @@ import numpy.typing as npt
 
 from edgekit.errors import ArtifactError, MissingExtraError, first_line
 from edgekit.generation.names import POS, TOKENS
-from edgekit.generation.state import Floats
 from edgekit.runtime.session import Outputs
 from edgekit.runtime.tflite_plain import quiet_native_log
-
-#: the runtime reads arrays in place only where they begin at a multiple of so many bytes
-ALIGNMENT = 64
 
 
 class Cache:
@@ -28,10 +24,9 @@ class Cache:
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self.arrays = {name: aligned(shape, np.float32) for name, shape in shapes.items()}
+        self.arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         #: rows that count
         self.filled = 0
-        self._buffers: dict[str, Any] = {}
 
     def copy(self) -> Cache:
         """Another text that begins alike."""
@@ -40,12 +35,6 @@ class Cache:
             other.arrays[name][:, : self.filled] = array[:, : self.filled]
         other.filled = self.filled
         return other
-
-    def buffer(self, name: str) -> Any:
-        """The array as LiteRT's TensorBuffer, which reads it where it lies."""
-        if name not in self._buffers:
-            self._buffers[name] = _tensor_buffer(self.arrays[name])
-        return self._buffers[name]
 
 
 class Step:
@@ -58,8 +47,7 @@ class Step:
         self.inputs = {n: tuple(int(s) for s in given[n]["shape"]) for n in io["inputs"]}
         self.outputs = {n: tuple(int(s) for s in made[n]["shape"]) for n in io["outputs"]}
         self._results = model.create_output_buffers(self._index)
-        self._own = {n: aligned(self.inputs[n], np.int32) for n in (TOKENS, POS)}
-        self._own_buffers = {n: _tensor_buffer(array) for n, array in self._own.items()}
+        self._given = model.create_input_buffers(self._index)
 
     def run(self, cache: Cache, tokens: npt.NDArray[np.int32]) -> Outputs:
         """Outputs by name.
@@ -68,10 +56,12 @@ class Step:
           cache: of the text.
           tokens: int32 [1, length of the signature].
         """
-        self._own[TOKENS][...] = tokens
-        self._own[POS][...] = cache.filled
-        given = [self._own_buffers.get(n) or cache.buffer(n) for n in self.inputs]
-        self._model.run_by_index(self._index, given, self._results)
+        # a buffer over an array of ours would save this copy, but the binding (2.3.0) gives such a
+        # buffer one axis, and the signature then refuses it
+        own = {TOKENS: tokens, POS: np.array([cache.filled], np.int32)}
+        for name, buffer in zip(self.inputs, self._given, strict=True):
+            buffer.write(own[name] if name in own else cache.arrays[name])
+        self._model.run_by_index(self._index, self._given, self._results)
         return {
             name: np.asarray(buffer.read(int(np.prod(shape)), np.float32)).reshape(shape)
             for (name, shape), buffer in zip(self.outputs.items(), self._results, strict=True)
@@ -132,17 +122,3 @@ def signature_names(path: Path) -> tuple[str, ...]:
             return tuple(model.SignatureDefs(i).SignatureKey().decode() for i in range(count))
     except Exception:  # flatbuffers fails with whatever it meets in a damaged file
         return ()
-
-
-def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Zeros that begin where the runtime wants them."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    room = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    return room[start : start + size].view(dtype).reshape(shape)
-
-
-def _tensor_buffer(array: npt.NDArray[Any] | Floats) -> Any:
-    from ai_edge_litert.tensor_buffer import TensorBuffer
-
-    return TensorBuffer.create_from_host_memory(array)

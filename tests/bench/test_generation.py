@@ -22,6 +22,7 @@ from edgekit.contract import Contract, TensorSpec
 from edgekit.generation.settings import Generation
 from edgekit.manifest import Manifest
 from tests.causal.models import save_model
+from tests.seq2seq.made import save_model as save_seq2seq
 
 SETTINGS = Generation(cache=((2, 8), (1, 8)), vocabulary=50, context=40)
 TEXT = TensorSpec("input_ids", "int64", ("batch", "length"))
@@ -220,6 +221,23 @@ def _cache(exported: Path, length: int) -> int:
     settings = read_subject(exported, [8]).contract.generation
     assert settings is not None
     return cache_bytes(settings, length)
+
+
+@pytest.mark.heavy
+def test_an_encoder_decoder_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "read_bandwidth", lambda threads: 1e10)
+    model = save_seq2seq(tmp_path / "model", "t5")
+    edgekit.export(model, tmp_path / "out", targets=["onnx"], recipes=["fp32"])
+    capsys.readouterr()
+    words = ["bench", str(tmp_path / "out"), "--lengths", "8", "--processes", "1", "--threads", "2"]
+    assert run_command([*words, "-q", "--json"]) == 0
+    [found] = json.loads(capsys.readouterr().out)["result"]
+    assert list(found["lengths"]) == ["encode 8", "decode 8"]
+    [entry] = Manifest.read(tmp_path / "out").files
+    assert found["size_bytes"] == entry.size_bytes
+    assert found["generation"]["rates"]["8"]["decode_cpu_per_s"] > 0
 
 
 @pytest.mark.heavy

@@ -157,6 +157,16 @@ def test_another_models_tokenizer(out: Path, tmp_path: Path, source: Path) -> No
         edgekit.load(broken)
 
 
+def test_another_chat_template(out: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(out, tmp_path / "broken"))
+    (broken / "chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"chat_template.jinja is missing or was changed"):
+        edgekit.load(broken)
+    (broken / "chat_template.jinja").unlink()
+    with pytest.raises(ArtifactError, match=r"chat_template.jinja is missing"):
+        edgekit.load(broken, check=False)
+
+
 def test_weights_that_are_no_numbers(out: Path, tmp_path: Path) -> None:
     """A file that gives NaN ends with exit code 1, and nothing but a sentence."""
     import onnx

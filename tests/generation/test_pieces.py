@@ -113,6 +113,15 @@ def test_pieces_of_any_tokens(kind: str) -> None:
         assert "".join(found) == tokenizer.decode(ids, skip_special=True), ids
 
 
+def test_a_special_token_between_bytes() -> None:
+    """It has no text, and the bytes around it are decoded as neighbours."""
+    raw = byte_fallback()
+    tokenizer = TextTokenizer(raw, contract(512))
+    ids = [raw.token_to_id(name) for name in ("<0x23>", "</s>", "<0xE4>", "he")]
+    assert tokenizer.decode(ids, skip_special=True) == "\ufffd\ufffdhe"
+    assert streamed(tokenizer, [], ids) == ["", "", "", "\ufffd\ufffdhe", ""]
+
+
 def test_a_space_behind_the_prompt_is_kept() -> None:
     raw = byte_fallback()
     tokenizer = TextTokenizer(raw, contract(512))

@@ -25,7 +25,8 @@ final class TextPieces {
     /** The text that is settled now; "" while a letter is half done. */
     String push(int id) {
         ids.add(id);
-        return decoder.isByte(id) ? "" : take(false);
+        // bytes in a row are decoded together, special tokens between them or not
+        return decoder.isByte(id) || decoder.text(List.of(id)).isEmpty() ? "" : take(false);
     }
 
     /** What was held back. */

@@ -3,7 +3,7 @@ package dev.edgekit.core;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
 /**
@@ -111,7 +111,8 @@ public final class TextWriter {
         TextPieces pieces = new TextPieces(tokenizer.decoder(), ids);
         StringBuilder text = new StringBuilder();
         List<Integer> written = new ArrayList<>();
-        Random chance = new Random(settings.seed);
+        // mixes its seed: java.util.Random draws nearly the same first number for all small ones
+        SplittableRandom chance = new SplittableRandom(settings.seed);
         Finished finished = null;
         runner.reset();
         for (long[] next = ids; finished == null; ) {
@@ -150,7 +151,7 @@ public final class TextWriter {
         return logits;
     }
 
-    private static int choose(float[] logits, Settings settings, Random chance) {
+    private static int choose(float[] logits, Settings settings, SplittableRandom chance) {
         int best = 0;
         for (int i = 1; i < logits.length; i++) {
             if (logits[i] > logits[best]) {
