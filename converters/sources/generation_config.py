@@ -29,8 +29,12 @@ def build_generation(
         cache=cache,
         vocabulary=int(config.vocab_size),
         context=context,
-        eos_ids=_ids(_first(said.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)),
-        bos_id=_one(_first(said.bos_token_id, config.bos_token_id, tokenizer.bos_token_id)),
+        eos_ids=_ids(
+            _first(said.eos_token_id, _said(config, "eos_token_id"), tokenizer.eos_token_id)
+        ),
+        bos_id=_one(
+            _first(said.bos_token_id, _said(config, "bos_token_id"), tokenizer.bos_token_id)
+        ),
         start_id=start_id,
         sampling=build_sampling(said),
         chat=bool(chat_template(tokenizer)),
@@ -75,6 +79,11 @@ def chat_template(tokenizer: Any) -> str:
     if isinstance(found, dict):
         found = found.get("default", "")
     return str(found)
+
+
+def _said(config: Any, name: str) -> Any:
+    """A config need not have every token: T5's has none that begins a text."""
+    return getattr(config, name, None)
 
 
 def _first(*values: Any) -> Any:
