@@ -20,7 +20,6 @@ from edgekit.report.scaling_files import PLOTS, files_of
 from edgekit.scaling.options import ScalingOptions, Wanted
 from edgekit.scaling.point import ScalingPoint
 from edgekit.scaling.result import Scaling
-from edgekit.sweep.options import Refused
 
 SCALING = Kind("scaling", ScalingPoint.from_json)
 
@@ -159,7 +158,7 @@ def _check_names(members: Sequence[_Told]) -> None:
         raise UsageError(
             f"'{new['name']}' has another tokenizer than '{first['name']}', and texts are longer "
             "than a window: they would be scored on other parts of the text.",
-            "give shorter texts (they are then compared per UTF-8 byte), or one tokenizer's models.",
+            "give shorter texts (compared per UTF-8 byte then), or models of one tokenizer.",
         )
     if new["tokenizer"] == first["tokenizer"] and new["window"] != first["window"]:
         raise UsageError(
