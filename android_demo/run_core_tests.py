@@ -1,9 +1,11 @@
 """Compile android_demo/core with the JDK alone and run its JUnit tests: no Gradle, no downloads.
 
-    python android_demo/run_core_tests.py CORPUS BUNDLES
+    python android_demo/run_core_tests.py CORPUS BUNDLES [STORIES]
 
 CORPUS holds a folder per tokenizer (tests/tokenizer_corpus.py), BUNDLES bundles made by `edgekit
-bundle`, each with NAME.json beside it: what Python's session gives for some texts.
+bundle`, each with NAME.json beside it: what Python's session gives for some texts. STORIES holds
+bundles of language models, each with what Python writes; with it, these alone are tested, and the
+other two may be "-".
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ JARS_VARIABLE = "EDGEKIT_JARS"
 JARS = Path("/usr/share/java")
 NEEDED = {"junit4.jar": "junit4", "hamcrest-all.jar": "libhamcrest-java", "jna.jar": "libjna-java"}
 TESTS = ("JsonTest", "ContractTest", "CorpusTest", "EmbeddingTest")
+STORY_TESTS = ("WritingTest",)
 EXIT_MACHINE = 6
 
 
@@ -53,7 +56,7 @@ def onnxruntime_library() -> Path:
     raise MissingToolError("no libonnxruntime.so: pip install onnxruntime.")
 
 
-def main(corpus: str, bundles: str) -> int:
+def main(corpus: str, bundles: str, stories: str = "") -> int:
     """Run all tests; JUnit's exit code."""
     tool("javac")
     library, libraries = onnxruntime_library(), jars()
@@ -62,8 +65,9 @@ def main(corpus: str, bundles: str) -> int:
         compile_java(sources(CORE / "main"), classes, [])
         compile_java(sources(CORE / "test"), tests, [classes, *libraries])
         path = os.pathsep.join(map(str, [classes, tests, *libraries]))
-        names = [f"dev.edgekit.core.{name}" for name in TESTS]
-        given = {"corpus": corpus, "bundles": bundles, "onnxruntime": str(library)}
+        names = [f"dev.edgekit.core.{name}" for name in (STORY_TESTS if stories else TESTS)]
+        given = {"corpus": corpus, "bundles": bundles, "stories": stories}
+        given["onnxruntime"] = str(library)
         properties = [f"-Dedgekit.{key}={value}" for key, value in given.items()]
         command = [tool("java"), "-Dfile.encoding=UTF-8", *properties, "-cp", path]
         done = subprocess.run([*command, "org.junit.runner.JUnitCore", *names], check=False)
@@ -71,10 +75,10 @@ def main(corpus: str, bundles: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(str(__doc__))
     try:
-        sys.exit(main(sys.argv[1], sys.argv[2]))
+        sys.exit(main(*sys.argv[1:]))
     except MissingToolError as missing:
         sys.stderr.write(f"{missing}\n")
         sys.exit(EXIT_MACHINE)

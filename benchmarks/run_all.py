@@ -6,6 +6,8 @@ import calibration
 import checks
 import codebooks
 import conversion
+import generation_memory
+import generation_speed
 import image_kernels
 import images
 import kbit_files
@@ -17,7 +19,7 @@ import tensorflow_path
 
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
-    budget, codebooks, image_kernels, images, tensorflow_path,
+    budget, codebooks, image_kernels, images, tensorflow_path, generation_speed, generation_memory,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()

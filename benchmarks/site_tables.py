@@ -42,8 +42,8 @@ def thresholds_tables() -> str:
     parts += [
         f"Every file: `{limit.metric}` <= {limit.value:g} ({number}). And none may be farther from "
         f"its source than at export: {thresholds.MOVED_FACTOR:g} times its loss then, plus "
-        f"{thresholds.MOVED_COSINE:g} of the cosine or {thresholds.MOVED_RMS:g} of `rms_rel` for "
-        "single roundings of other CPUs.",
+        f"{thresholds.MOVED_COSINE:g} of the cosine, {thresholds.MOVED_RMS:g} of `rms_rel` or "
+        f"{thresholds.MOVED_KL:g} of `kl_mean` for single roundings of other CPUs.",
         "",
     ]
     parts += [f"{number}. {text}" for text, number in sources.items()]

@@ -29,7 +29,6 @@ from edgekit.converters.opening import (
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
-from edgekit.converters.sources.checkpoint import ModuleSession
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.tensorflow.client import is_foreign
 
@@ -302,6 +301,7 @@ def reference_golden(
     tokenizer = None
     if contract.input_kind == "text":
         tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    examples = checkpoint.judged_examples(examples)
     rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     sketches = {name: make_sketch(value) for name, value in checkpoint.parameters.items()}
     # decisions by the checkpoint's own labels: a folder with other labels must not agree
@@ -374,7 +374,7 @@ def open_source(
     tokenizer = None
     if checkpoint.contract.input_kind == "text":
         tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
-    return Model(checkpoint.name, checkpoint.contract, tokenizer, ModuleSession(checkpoint))
+    return Model(checkpoint.name, checkpoint.contract, tokenizer, checkpoint.session())
 
 
 def _text(path: str | os.PathLike[str] | None) -> str | None:

@@ -217,4 +217,7 @@ def _digest(value: npt.NDArray[Any]) -> bytes:
     """Content of an array, axes of size 1 aside."""
     squeezed = np.ascontiguousarray(np.squeeze(value))
     head = repr((squeezed.shape, str(squeezed.dtype))).encode()
-    return hashlib.blake2b(head + squeezed.tobytes(), digest_size=16).digest()
+    digest = hashlib.blake2b(head, digest_size=16)
+    # in place: the bytes of a large table would be another copy of it
+    digest.update(squeezed.reshape(-1).view(np.uint8).data)
+    return digest.digest()

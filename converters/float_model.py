@@ -57,11 +57,24 @@ FloatModel = Mapping[str, FloatGraph]
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file that a target wrote, where its weights lie, and which constants hold none."""
+    """A file that a target wrote, where its weights lie, and which constants hold none.
+
+    Attributes:
+      path: what is opened to run it.
+      stored: where each parameter lies.
+      derived: constants of weight size that hold no parameter.
+      parts: further files that belong to it.
+    """
 
     path: Path
     stored: tuple[StoredTensor, ...]
     derived: tuple[str | int, ...] = ()
+    parts: tuple[Path, ...] = ()
+
+
+def never_used(model: FloatModel) -> set[str]:
+    """Parameters that no graph of a model uses."""
+    return set.intersection(*(set(graph.dropped) for graph in model.values()))
 
 
 class Target(Protocol):

@@ -80,7 +80,8 @@ def fit_tflite(
     from edgekit.converters.sources.transformers_folder import with_length
 
     limit = checkpoint.contract.max_length
-    if checkpoint.contract.generation is not None:
+    generation = checkpoint.contract.generation
+    if generation is not None and generation.start_id is None:
         context = limit if asked else min(limit, DEFAULT_CONTEXT)
         shorter = with_length(checkpoint, context, ())
         chosen = tuple(lengths) or DEFAULT_PREFILL

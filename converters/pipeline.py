@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile
+from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile, never_used
 from edgekit.converters.kept_structure import kept_structure, structures_of, with_clusters
 from edgekit.converters.notes import (
     budget_notes,
@@ -30,7 +30,14 @@ from edgekit.audit import audit_file
 from edgekit.audit.audit import open_file
 from edgekit.audit.sketch import Sketch, make_sketch
 from edgekit.bench.run import bench_file, real_rows
-from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, FileEntry, Manifest, sha256_file
+from edgekit.manifest import (
+    GOLDEN_NAME,
+    TOKENIZER_NAME,
+    FileEntry,
+    Manifest,
+    part_entries,
+    sha256_file,
+)
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.parity.validate import FileVerdict
 from edgekit.parity.verdict import FileParity, judge
@@ -109,15 +116,16 @@ def run_pipeline(
     contract = checkpoint.contract
     carried = [GOLDEN_NAME]
     tokenizer = None
+    for name, text_file in checkpoint.texts.items():
+        carried.append(name)
+        (folder / name).write_text(text_file, encoding="utf-8", newline="\n")
     if contract.input_kind == "text":
         carried.append(TOKENIZER_NAME)
         (folder / TOKENIZER_NAME).write_text(checkpoint.tokenizer_json, encoding="utf-8")
         tokenizer = TextTokenizer.from_folder(folder, contract)
-    for name, text_file in checkpoint.texts.items():
-        carried.append(name)
-        (folder / name).write_text(text_file, encoding="utf-8", newline="\n")
-    rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     progress.stage("reference outputs")
+    examples = checkpoint.judged_examples(examples)
+    rows = get_task(contract.task).prepare(examples, contract, tokenizer)
     if contract.input_kind == "text":
         check_padding(checkpoint, rows)
     reference = checkpoint.reference(rows)
@@ -138,7 +146,7 @@ def run_pipeline(
         for target in targets:
             progress.stage(f"export {target.name} float32")
             model = target.export(checkpoint, Path(scratch))
-            dropped |= {name for graph in model.values() for name in graph.dropped}
+            dropped |= never_used(model)
             for recipe in recipes[target.name]:
                 budget: dict[str, Any] = {}
                 if recipe.budget and mixer is not None:
@@ -342,7 +350,7 @@ def _verify(
         path=file.path.name,
         target=target.name,
         recipe=str(recipe),
-        size_bytes=file.path.stat().st_size,
+        size_bytes=sum(path.stat().st_size for path in (file.path, *file.parts)),
         sha256=sha256_file(file.path),
         effective_bits=round(audit.effective_bits, 4),
         audit=audit.to_json(),
@@ -351,6 +359,7 @@ def _verify(
         cpu_levels=levels,
         latency=latency,
         notes=file_notes(target, recipe, audit),
+        parts=part_entries(file.parts),
     )
     return FileVerdict(entry, tuple(problems), parity, audit)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import plain
+from edgekit.bench.phases import told
 from edgekit.errors import ArtifactError, UsageError, first_line
 from edgekit.manifest import MANIFEST_NAME, Manifest
 
@@ -238,14 +239,14 @@ def _times(
         unit, before, key = _steadiest(times)
         value = new["lengths"].get(length, {}).get(key)
         slow = value is None or not value <= before * (1 + limits.slowdown)
-        what = f"{unit} at {length} tokens"
+        what = f"{unit} at {told(length)}"
         if same and length in was["lengths"] and length in now["lengths"]:
             yield Difference(name, what, before, value, False)
             one, other = was["lengths"][length], now["lengths"][length]
             slow = not other["estimate"] <= one["estimate"] * (1 + limits.slowdown)
             # intervals that overlap prove nothing
             slow = slow and not other["low"] <= one["high"]
-            what = f"cpu ratio to {was['vs']} at {length} tokens"
+            what = f"cpu ratio to {was['vs']} at {told(length)}"
             yield Difference(name, what, one["estimate"], other["estimate"], slow)
         else:
             yield Difference(name, what, before, value, slow)

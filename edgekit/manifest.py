@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ class FileEntry:
       path: relative to the folder.
       target: "onnx" or "tflite".
       recipe: canonical recipe name.
-      size_bytes, sha256: of the written file.
+      size_bytes: of the written file and its parts.
+      sha256: of the written file.
       effective_bits: stored bits of all weights, scales included, per weight.
       audit: what was found in the file (``FileAudit.to_json``), without the tensors.
       tensors: where each parameter lies in the file (``StoredTensor.to_json``).
@@ -49,6 +50,8 @@ class FileEntry:
         what was predicted and measured; empty for all other recipes.
       structure: what is left of a pruned or clustered source: ``summary``, ``parameters``
         (``edgekit.audit.structure``), ``bytes`` and ``compressed_bytes``; empty for any other.
+      parts: further files that the runtime needs beside it (the decoder beside an encoder), by
+        name: ``size_bytes`` and ``sha256``.
     """
 
     path: str
@@ -67,6 +70,12 @@ class FileEntry:
     mix: dict[str, str] = field(default_factory=dict)
     budget: dict[str, Any] = field(default_factory=dict)
     structure: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Every file of it, the one that is opened first."""
+        return (self.path, *self.parts)
 
     def full_recipe(self) -> Recipe:
         """The recipe with everything that its name does not say: the grids of a mix."""
@@ -183,7 +192,8 @@ def _checked(data: Mapping[str, Any]) -> Manifest:
     )
     if not entries:
         raise ValueError("it lists no files")
-    if len({entry.path for entry in entries}) != len(entries):
+    names = [name for entry in entries for name in entry.file_names]
+    if len(set(names)) != len(names):
         raise ValueError("two entries name the same file")
     source = plain.mapping(data["source"], "source")
     plain.text(source["name"], "source.name")
@@ -226,12 +236,26 @@ def _entry(data: dict[str, Any], where: str) -> FileEntry:
             plain.mapping(found, f"{where}.{name}.{ascii(key)[:20]}")
     _check_metrics(values["parity"], where)
     plain.texts(values.get("notes", []), f"{where}.notes")
+    values["parts"] = _parts(values, where)
     for tensor in plain.sequence(values["tensors"], f"{where}.tensors"):
         stored = StoredTensor.from_json(tensor)
         kind = str if target == "onnx" else int
         if not all(type(place) is kind for place in stored.where.values()):
             raise ValueError(f"{where}: tensor {ascii(stored.parameter)[:40]} lies nowhere")
     return FileEntry(**values)
+
+
+def _parts(values: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
+    """Plain file names with sizes that fit into the whole."""
+    parts = {}
+    for name, found in plain.mapping(values.get("parts", {}), f"{where}.parts").items():
+        here = f"{where}.parts.{ascii(name)[:40]}"
+        _check_path(name, here)
+        part = plain.mapping(found, here)
+        plain.integer(part["size_bytes"], f"{here}.size_bytes", 0, values["size_bytes"])
+        plain.text(part["sha256"], f"{here}.sha256")
+        parts[name] = part
+    return parts
 
 
 def _check_recipe(values: dict[str, Any], where: str) -> None:
@@ -294,12 +318,24 @@ def check_integrity(folder: Path, entry: FileEntry) -> str | None:
     Returns:
       One sentence ("... is missing", "... has n bytes, m expected", "... sha256 differs").
     """
-    path = folder / entry.path
-    if not path.is_file():
-        return f"{entry.path} is missing"
-    size = path.stat().st_size
-    if size != entry.size_bytes:
-        return f"{entry.path} has {size:,} bytes, {entry.size_bytes:,} expected"
-    if sha256_file(path) != entry.sha256:
-        return f"{entry.path} was changed: its sha256 differs from the manifest's"
+    own = entry.size_bytes - sum(part["size_bytes"] for part in entry.parts.values())
+    expected = {entry.path: (own, entry.sha256)}
+    expected |= {name: (part["size_bytes"], part["sha256"]) for name, part in entry.parts.items()}
+    for name, (bytes_expected, digest) in expected.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        size = path.stat().st_size
+        if size != bytes_expected:
+            return f"{name} has {size:,} bytes, {bytes_expected:,} expected"
+        if sha256_file(path) != digest:
+            return f"{name} was changed: its sha256 differs from the manifest's"
     return None
+
+
+def part_entries(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """``FileEntry.parts`` of some files."""
+    return {
+        path.name: {"size_bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in paths
+    }

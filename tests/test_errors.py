@@ -142,7 +142,31 @@ def config(folder: Path, patch: pytest.MonkeyPatch) -> None:
     read_config(str(folder / "edgekit.toml"))
 
 
-#: class -> a call that raises it, and the exit code that the design gives it
+def not_finite(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.generation.steps import require_finite
+
+    require_finite(np.array([0.5, np.nan], np.float32), 3)
+
+
+def prompt(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.generation.chat import render_chat
+
+    render_chat("{{ raise_exception('roles must\\nalternate') }}", [], {})
+
+
+def cache_full(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    from edgekit.generation.names import PAST
+    from edgekit.runtime.onnx_generation import OnnxState
+
+    class Session:
+        context = 2
+
+        def empty(self, rows: int) -> dict[str, object]:
+            return {PAST: np.zeros((rows, 1, 0, 1))}
+
+    OnnxState(Session(), 1).feed(np.ones((1, 3), np.int64))  # type: ignore[arg-type]
+
+
 def unproven(folder: Path, patch: pytest.MonkeyPatch) -> None:
     from edgekit.bundle.build import check_proven
     from edgekit.manifest import FileEntry
@@ -163,6 +187,9 @@ PROVOKED: dict[str, tuple[Provoke, int]] = {
     "FolderExistsError": (folder_exists, 3),
     "FolderBusyError": (folder_busy, 3),
     "ArtifactError": (artifact, 3),
+    "NotFiniteError": (not_finite, 1),
+    "PromptError": (prompt, 3),
+    "CacheFullError": (cache_full, 3),
     "MissingExtraError": (missing_extra, 4),
     "UnsupportedError": (unsupported, 5),
     "UnboundConstantError": (unbound, 5),

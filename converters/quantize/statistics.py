@@ -66,6 +66,8 @@ def vocabulary_probe(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.int64]]
     batch = {name: np.zeros_like(input_ids) for name in checkpoint.contract.input_names}
     batch["input_ids"] = input_ids
     batch["attention_mask"] = np.ones_like(input_ids)
+    if "decoder_input_ids" in batch:  # a decoder reads the vocabulary too
+        batch["decoder_input_ids"] = input_ids
     return batch
 
 

@@ -21,7 +21,7 @@ _NO_LIMIT = 1_000_000
 _SHIFTED = {"roberta": None, "xlm-roberta": None, "camembert": None, "mpnet": 1}
 
 #: models without a table of positions: any length fits
-_RELATIVE = ("funnel", "bloom")
+_RELATIVE = ("funnel", "bloom", "t5")
 
 
 def build_contract(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.runtime.rows import Row
 from edgekit.runtime.session import Inputs, Outputs, Session
-from edgekit.tasks import get_task
+from edgekit.tasks import Example, get_task
 from edgekit.tasks.base import judged_rows
 
 Floats = npt.NDArray[np.float32]
@@ -58,8 +58,12 @@ class Checkpoint:
         return self.module is not None and self.contract.input_kind == "text"
 
     def session(self) -> Session:
-        """The source behind the runtimes' seam."""
-        return ModuleSession(self)
+        """The source behind the runtimes' seam, with a cache where it generates."""
+        if self.contract.generation is None:
+            return ModuleSession(self)
+        from edgekit.converters.generation.source_state import GeneratingSource
+
+        return GeneratingSource(self)
 
     def reference(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The source's outputs, one example at a time: float32, eager attention, no padding.
@@ -70,6 +74,15 @@ class Checkpoint:
           float32 [m, d] by output name, judged rows (``edgekit.tasks.base``).
         """
         return reference_outputs(self.session(), rows, self.contract)
+
+    def judged_examples(self, examples: Sequence[Example]) -> list[Example]:
+        """The cases as they are judged: a generating decoder needs targets, others nothing."""
+        generation = self.contract.generation
+        if generation is None or generation.start_id is None:
+            return list(examples)
+        from edgekit.converters.sources.seq2seq_folder import with_targets  # torch
+
+        return with_targets(self, examples)
 
     @contextmanager
     def for_export(self, attention: str) -> Iterator[None]:
@@ -88,7 +101,7 @@ class Checkpoint:
             with interface_attention(self.model, implementation):
                 yield
             return
-        if not getattr(self.model, "_supports_attention_backend", False):
+        if not _has_a_choice(self.model):
             yield  # attention is written inline there
             return
         before = self.model.config._attn_implementation
@@ -97,6 +110,15 @@ class Checkpoint:
             yield
         finally:
             self.model.set_attn_implementation(before)
+
+
+def _has_a_choice(model: Any) -> bool:
+    """Whether an architecture's attention goes through transformers' interface."""
+    # encoder-decoders do, though their classes do not say so
+    return bool(
+        getattr(model, "_supports_attention_backend", False)
+        or getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    )
 
 
 def reference_outputs(

@@ -28,7 +28,8 @@ class _Family:
 
     Attributes:
       kind: "wordpiece", "bytes", or which ids sentencepiece's become.
-      cls, sep, unknown: special tokens, unless tokenizer_config.json names others.
+      cls, sep, unknown: special tokens, unless tokenizer_config.json names others; ``cls`` is empty
+        where nothing comes before a text.
       doubled: two separators between the texts of a pair, all token types 0 (RoBERTa).
       cls_type: token type of the first token.
     """
@@ -55,6 +56,8 @@ _FAMILIES = {
     "CamembertTokenizer": _Family("camembert", "<s>", "</s>", "<unk>", doubled=True),
     "AlbertTokenizer": _Family("albert", unknown="<unk>"),
     "DebertaV2Tokenizer": _Family("plain"),
+    "BartTokenizer": _Family("bytes", "<s>", "</s>", "<unk>", doubled=True),
+    "T5Tokenizer": _Family("t5", "", "</s>", "<unk>"),
 }  # fmt: skip
 #: model type -> class, where tokenizer_config.json names none
 _CLASS_OF = {
@@ -63,7 +66,7 @@ _CLASS_OF = {
     "convbert": "ConvBertTokenizer", "ernie": "BertTokenizer", "funnel": "FunnelTokenizer",
     "mpnet": "MPNetTokenizer", "roberta": "RobertaTokenizer", "albert": "AlbertTokenizer",
     "xlm-roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer",
-    "deberta-v2": "DebertaV2Tokenizer",
+    "deberta-v2": "DebertaV2Tokenizer", "bart": "BartTokenizer", "t5": "T5Tokenizer",
 }  # fmt: skip
 #: sentencepiece's id -> the model's: fairseq put its own special tokens first
 _FAIRSEQ_SHIFT = {"xlm-roberta": 1, "camembert": 4}
@@ -86,21 +89,24 @@ def independent_reading(folder: Path, model_type: str) -> PairReading:
             SAVE_FAST,
         )
     _refuse_added_words(folder, settings)
-    special = [_content(settings.get(f"{role}_token")) for role in ("cls", "sep", "unk")]
+    # T5 ends a text with what it calls its end, and begins it with nothing
+    roles = ("", "eos", "unk") if family.kind == "t5" else ("cls", "sep", "unk")
+    special = [_content(settings.get(f"{role}_token")) for role in roles]
     cls, sep, unknown = (
         found or default
         for found, default in zip(special, (family.cls, family.sep, family.unknown), strict=True)
     )
     read, number = _reading(folder, family, unknown, settings)
-    first, last = number(cls), number(sep)
+    first, last = [number(cls)] if cls else [], number(sep)
+    alike = family.doubled or not first
 
     def encode(text: str, pair: str | None) -> tuple[list[int], list[int]]:
-        ids = [first, *read(text), last]
-        types = [family.cls_type, *[0] * (len(ids) - 1)]
+        ids = [*first, *read(text), last]
+        types = [*[family.cls_type] * len(first), *[0] * (len(ids) - len(first))]
         if pair is not None:
             second = [*([last] if family.doubled else []), *read(pair), last]
             ids += second
-            types += [0 if family.doubled else 1] * len(second)
+            types += [0 if alike else 1] * len(second)
         return ids, types
 
     return encode

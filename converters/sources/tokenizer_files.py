@@ -48,7 +48,15 @@ def check_tokenizer_files(folder: Path) -> None:
 
     Raises:
       CheckpointError: none there.
+      UnsupportedError: two of them (Marian).
     """
+    if (folder / "source.spm").is_file() and not (folder / "tokenizer.json").is_file():
+        raise UnsupportedError(
+            f"the tokenizer of '{folder}' is two sentencepiece models and a vocabulary of its own "
+            "(source.spm, target.spm, vocab.json): one fast form cannot read with the first and "
+            "write with the second, so none could be proven.",
+            "give a checkpoint of that architecture that has a tokenizer.json.",
+        )
     if not has_tokenizer(folder):
         raise CheckpointError(
             f"'{folder}' holds no tokenizer (tokenizer.json, vocab.txt, vocab.json with "

@@ -42,6 +42,9 @@ CAUSAL_ARCHITECTURES = (
     "gpt_neox", "bloom",
 )  # fmt: skip
 
+#: model types with an encoder and a decoder (``seq2seq_folder``)
+SEQ2SEQ_ARCHITECTURES = ("t5", "bart", "marian", "pegasus", "m2m_100")
+
 #: task -> ending of an entry in config.json's ``architectures``, and transformers' class for it.
 #: A bare encoder is taken for sentence embedding; its token vectors are asked for by name.
 _TASKS = {
@@ -53,12 +56,14 @@ _TASKS = {
     "feature-extraction": ("Model", "AutoModel"),
     "image-classification": ("ForImageClassification", "AutoModelForImageClassification"),
     "text-generation": ("ForCausalLM", "AutoModelForCausalLM"),
+    "text2text-generation": ("ForConditionalGeneration", "AutoModelForSeq2SeqLM"),
 }
 #: tasks that a bare encoder serves: a checkpoint with another head has its encoder too
 _HEADLESS = ("sentence-embedding", "feature-extraction")
 
 
 IMAGE_TASK, CAUSAL_TASK = "image-classification", "text-generation"
+SEQ2SEQ_TASK = "text2text-generation"
 
 
 def load_checkpoint(
@@ -91,13 +96,17 @@ def load_checkpoint(
         from edgekit.converters.sources.causal_folder import load_causal_checkpoint
 
         return load_causal_checkpoint(folder, layout, config, name, task, max_length)
+    if architecture in SEQ2SEQ_ARCHITECTURES:
+        from edgekit.converters.sources.seq2seq_folder import load_seq2seq_checkpoint
+
+        return load_seq2seq_checkpoint(folder, layout, config, name, task, max_length)
     head = read_head(layout.head)
     task = task or _guess_task(folder, config, head)
     if task not in task_names():
         raise UnsupportedError(
             f"task '{task}' is not supported.", f"supported: {', '.join(task_names())}."
         )
-    if task not in _TASKS or task in (IMAGE_TASK, CAUSAL_TASK):
+    if task not in _TASKS or task in (IMAGE_TASK, CAUSAL_TASK, SEQ2SEQ_TASK):
         raise UnsupportedError(
             f"'{folder}' is a text model ({architecture}), not one for {task}.",
             "leave --task out.",
@@ -158,7 +167,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _architecture(folder: Path, config: dict[str, Any]) -> str:
     kind = str(config.get("model_type", "none"))
-    known = (*ARCHITECTURES, *CAUSAL_ARCHITECTURES, *IMAGE_ARCHITECTURES)
+    known = (
+        *ARCHITECTURES, *CAUSAL_ARCHITECTURES, *SEQ2SEQ_ARCHITECTURES, *IMAGE_ARCHITECTURES
+    )  # fmt: skip
     if kind not in known:
         raise UnsupportedError(
             f"architecture '{kind}' of '{folder}' is not supported.",
@@ -251,6 +262,10 @@ def load_module(
     model.requires_grad_(False)
     if task == "sentence-embedding":
         module = heads.SentenceEmbeddingModule(model, head.pooling, head.normalize)
+    elif task == SEQ2SEQ_TASK:
+        from edgekit.converters.generation.encoder_decoder_module import TeacherForced
+
+        module = TeacherForced(model)
     elif task == IMAGE_TASK:
         module = heads.PicturesModule(model)
     else:

@@ -13,10 +13,15 @@ from onnx_ir.convenience import replace_all_uses_with
 
 
 class Builder:
-    """Edits one graph."""
+    """Edits one graph.
 
-    def __init__(self, graph: ir.Graph) -> None:
-        self.graph = graph
+    Args:
+      graph: to be edited.
+      prefix: of the names of new values.
+    """
+
+    def __init__(self, graph: ir.Graph, prefix: str = "e") -> None:
+        self.graph, self._prefix = graph, prefix
         self._count = 0
 
     def constant(self, name: str, array: npt.NDArray[Any]) -> ir.Value:
@@ -37,8 +42,9 @@ class Builder:
     ) -> ir.Value:
         """A node with one output, put in front of another node."""
         self._count += 1
-        node = ir.node(op_type, inputs, attributes, domain=domain, name=f"e{self._count}")
-        node.outputs[0].name = f"e{self._count}"
+        name = f"{self._prefix}{self._count}"
+        node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
+        node.outputs[0].name = name
         self.graph.insert_before(before, node)
         return node.outputs[0]
 

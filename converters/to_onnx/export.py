@@ -16,7 +16,15 @@ from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.checkpoint import Checkpoint, Floats
 from edgekit.converters.to_onnx.copies import join_copies
 from edgekit.converters.to_onnx.fuse import fuse
-from edgekit.converters.to_onnx.graph import OPSET, clean, float_constants, role_of
+from edgekit.converters.to_onnx.fuse_cached import fuse_cached
+from edgekit.converters.to_onnx.graph import (
+    GENERATION_OPSET,
+    OPSET,
+    clean,
+    float_constants,
+    role_of,
+)
+from edgekit.converters.to_onnx.save import save_scratch
 
 from edgekit.errors import UnsupportedError, first_line
 
@@ -66,13 +74,16 @@ def export_graph(checkpoint: Checkpoint, path: Path, trace: Trace | None = None)
     bound, unknown = bind(float_constants(graph), values)
     derived: tuple[str | int, ...] = ()
     if unknown:
-        again, _ = _build(checkpoint, path, trace, other_weights=True)
+        # a file of its own: the first graph still reads its constants from the other
+        other = path.with_name(f"other-{path.name}")
+        again, _ = _build(checkpoint, other, trace, other_weights=True)
         derived = derived_constants(unknown, float_constants(again.graph))
     join_copies(graph, bound)
     bindings = tuple(
         Binding(name, parameter, transform, role_of(graph.initializers[name]))
         for name, (parameter, transform) in sorted(bound.items())
     )
+    # constants stay in the scratch file beside it
     ir.save(model, path)
     used = {binding.parameter for binding in bindings}
     return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
@@ -89,9 +100,11 @@ def _build(
         model = _traced(checkpoint.contract.architecture, trace)
         # the traced graph reads the module's tensors when it is saved, so that happens in here,
         # while they are the stand-ins
-        ir.save(model, path)
+        save_scratch(model, path)
     model = ir.load(path)
     fuse(model)
+    if trace.opset >= GENERATION_OPSET:
+        fuse_cached(model.graph)
     clean(model, trace.opset)
     return model, values
 

@@ -38,7 +38,7 @@ def clean(model: ir.Model, opset: int = OPSET) -> None:
         for output in node.outputs:
             output.metadata_props.clear()
             # onnxruntime infers shapes itself; written ones only add bytes
-            if not output.is_graph_output():
+            if not output.is_graph_output() and not _needs_shape(output):
                 output.shape = None
                 output.type = None
     for value in (*graph.inputs, *graph.outputs, *graph.initializers.values()):
@@ -47,6 +47,11 @@ def clean(model: ir.Model, opset: int = OPSET) -> None:
     model.opset_imports.update({"": opset, "com.microsoft": 1})
     for domain in [d for d in model.opset_imports if d not in ("", "com.microsoft")]:
         del model.opset_imports[domain]
+
+
+def _needs_shape(value: ir.Value) -> bool:
+    """Whether a reader cannot do without: Attention infers a width of 0 from a width unknown."""
+    return any(use.node.op_type == "Attention" and use.idx < 3 for use in value.uses())
 
 
 def role_of(value: ir.Value) -> Role:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.to_onnx.entries import write_entries
 from edgekit.converters.to_onnx.write import write_graph
 
 from edgekit.folding import effective_weights
@@ -29,7 +30,12 @@ class OnnxTarget:
             return {"main": checkpoint.graphs[self.name]}
         from edgekit.converters.to_onnx.export import export_graph  # torch
 
-        if checkpoint.contract.generation is not None:
+        generation = checkpoint.contract.generation
+        if generation is not None and generation.start_id is not None:
+            from edgekit.converters.to_onnx.encoder_decoder import export_entries
+
+            return export_entries(checkpoint, folder)
+        if generation is not None:
             from edgekit.converters.to_onnx.causal import causal_trace
 
             with causal_trace(checkpoint) as trace:
@@ -45,6 +51,8 @@ class OnnxTarget:
         int8_activations: bool = True,
     ) -> list[WrittenFile]:
         """See ``Target.write``."""
+        if "decode" in model:
+            return [write_entries(model, weights, path, metadata, int8_activations)]
         stored = write_graph(model["main"], weights, path, metadata, int8_activations)
         return [WrittenFile(path, stored, model["main"].derived)]
 

@@ -15,7 +15,10 @@ from edgekit.converters.float_model import FloatGraph, Weight
 from edgekit.converters.to_onnx.block_products import BITS as NIBBLE
 from edgekit.converters.to_onnx.block_products import replace_products
 from edgekit.converters.to_onnx.builder import Builder
+from edgekit.converters.to_onnx.fuse_cached import join_products
+from edgekit.converters.to_onnx.graph import GENERATION_OPSET
 from edgekit.converters.to_onnx.int8_rows import RowProducts, is_int8_rows
+from edgekit.converters.to_onnx.save import save_whole
 from edgekit.converters.to_onnx.stored_codes import StoredCodes
 from onnx_ir.convenience import replace_all_uses_with
 
@@ -50,9 +53,11 @@ def write_graph(
         _Placement(builder, products, binding, int8_activations).place(weights[binding.parameter])
         for binding in graph.bindings
     ]
+    if model.opset_imports[""] >= GENERATION_OPSET:
+        join_products(model.graph)
     builder.finish()
     model.metadata_props.update(metadata)
-    ir.save(model, path)
+    save_whole(model, path)
     return tuple(stored)
 
 

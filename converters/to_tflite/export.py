@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +22,57 @@ from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 from edgekit.audit.tflite_file import pack_model, parse
 from edgekit.errors import UnsupportedError, first_line
 
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How modules become signatures.
+
+    Attributes:
+      signatures: name -> module and its arguments by name.
+      outputs: names of numbered outputs; empty where the modules name theirs.
+      attention: the implementation that is in force meanwhile.
+      constants: arguments that become constants of the file; as arguments they cannot be folded
+        into larger ones.
+    """
+
+    signatures: Mapping[str, tuple[Any, dict[str, Any]]]
+    outputs: Sequence[str]
+    attention: str = attention.TFLITE
+    constants: Mapping[str, Floats] = field(default_factory=dict)
+
+
+def encoder_trace(checkpoint: Checkpoint) -> Trace:
+    """A signature for each of the contract's buckets, or one."""
+    from edgekit.converters.modules.samples import tflite_samples
+
+    samples = tflite_samples(checkpoint.contract)
+    return Trace(
+        {name: (checkpoint.module, sample) for name, sample in samples.items()},
+        checkpoint.contract.output_names,
+    )
+
+
 #: argument of the traced module that holds the parameters kept apart
 FREE = "free"
 
 
-def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
+def export_graph(checkpoint: Checkpoint, path: Path, trace: Trace | None = None) -> FloatGraph:
     """Export a checkpoint in float32 with a signature for each of the contract's buckets, or one.
 
     Args:
       checkpoint: with a torch module.
       path: where the float graph is written.
+      trace: how; as an encoder when None.
     Raises:
       UnsupportedError: the exporter fails on this architecture.
     """
-    buffers, values = _build(checkpoint)
+    trace = trace or encoder_trace(checkpoint)
+    buffers, values, given = _build(checkpoint, trace)
     bound, unknown = bind(float_constants(buffers), values)
-    derived: tuple[str | int, ...] = ()
-    if unknown:
-        again, _ = _build(checkpoint, other_weights=True)
-        derived = derived_constants(unknown, float_constants(again))
+    derived: tuple[str | int, ...] = given  # arguments hold no weights
+    if unknown := {number: digest for number, digest in unknown.items() if number not in given}:
+        again, _, _ = _build(checkpoint, trace, other_weights=True)
+        derived += derived_constants(unknown, float_constants(again))
     bound = cut_tables_to_lookups(buffers, bound, values)
     bindings = tuple(
         Binding(buffer, name, transform, role_of(buffers, int(buffer)))
@@ -51,34 +84,33 @@ def export_graph(checkpoint: Checkpoint, path: Path) -> FloatGraph:
 
 
 def _build(
-    checkpoint: Checkpoint, other_weights: bool = False
-) -> tuple[Flatbuffer, dict[str, Floats]]:
-    """The float graph, cleaned up, and the values that its parameters have in it."""
+    checkpoint: Checkpoint, trace: Trace, other_weights: bool = False
+) -> tuple[Flatbuffer, dict[str, Floats], tuple[int, ...]]:
+    """The float graph, cleaned up, its parameters' values in it, and the trace's constants."""
     kept_apart = vector_parameters(checkpoint.model)
     with (
         distinct_parameters(checkpoint.model, other_weights) as values,
-        checkpoint.for_export(attention.TFLITE),
+        checkpoint.for_export(trace.attention),
     ):
-        buffers = Flatbuffer(_trace(checkpoint, kept_apart))
-    inputs_to_constants(buffers, kept_apart, values)
+        buffers = Flatbuffer(_converted(checkpoint, trace, kept_apart))
+    given = inputs_to_constants(buffers, kept_apart, values, trace.constants)
     fuse_biases(buffers)
     pad_with_zeros(buffers)
-    clean(buffers, checkpoint.contract.output_names)
-    return buffers, values
+    clean(buffers, trace.outputs)
+    return buffers, values, given
 
 
-def _trace(checkpoint: Checkpoint, kept_apart: Sequence[str]) -> Any:
+def _converted(checkpoint: Checkpoint, trace: Trace, kept_apart: Sequence[str]) -> Any:
     """The converted model, parsed; parameters ``kept_apart`` are inputs of it."""
     os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
     with quiet_libraries():
         import litert_torch
         import torch
         from edgekit.converters.modules.free_parameters import FreeParameters
-        from edgekit.converters.modules.samples import tflite_samples
 
-        module = FreeParameters(checkpoint.module, checkpoint.model, kept_apart).eval()
         converter = litert_torch
-        for name, sample in tflite_samples(checkpoint.contract).items():
+        for name, (traced, sample) in trace.signatures.items():
+            module = FreeParameters(traced, checkpoint.model, kept_apart).eval()
             converter = converter.signature(
                 name, module, sample_kwargs={"inputs": sample, FREE: module.free_values()}
             )
@@ -113,23 +145,33 @@ def vector_parameters(model: Any) -> list[str]:
 
 
 def inputs_to_constants(
-    buffers: Flatbuffer, names: Sequence[str], values: Mapping[str, Any]
-) -> None:
-    """Turn the inputs that stand for parameters into shared constants."""
+    buffers: Flatbuffer,
+    names: Sequence[str],
+    values: Mapping[str, Any],
+    constants: Mapping[str, Any],
+) -> tuple[int, ...]:
+    """Turn the inputs that stand for parameters, and some others, into shared constants.
+
+    Returns:
+      buffers of the others.
+    """
     numbers: dict[str, int] = {}
+    known = {**values, **constants}
     for signature in buffers.model.signatureDefs:
         graph = buffers.model.subgraphs[signature.subgraphIndex]
         left = []
         for entry in signature.inputs:
             name = entry.name.decode()
-            if name.startswith(f"{FREE}_"):
-                parameter = names[int(name.rpartition("_")[2])]
+            own = name.removeprefix("inputs_")
+            if name.startswith(f"{FREE}_") or own in constants:
+                parameter = own if own in constants else names[int(name.rpartition("_")[2])]
                 if any(True for _ in buffers.readers(graph, entry.tensorIndex)):
                     if parameter not in numbers:
-                        numbers[parameter] = buffers.add_buffer(values[parameter].tobytes())
+                        numbers[parameter] = buffers.add_buffer(known[parameter].tobytes())
                     graph.tensors[entry.tensorIndex].buffer = numbers[parameter]
                 graph.inputs = [i for i in graph.inputs if int(i) != entry.tensorIndex]
             else:
-                entry.name = name.removeprefix("inputs_").encode()
+                entry.name = own.encode()
                 left.append(entry)
         signature.inputs = left
+    return tuple(numbers[name] for name in constants if name in numbers)

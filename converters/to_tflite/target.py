@@ -29,9 +29,19 @@ class TfliteTarget:
         """See ``Target.export``."""
         if checkpoint.graphs:
             return {"main": checkpoint.graphs[self.name]}
+        generation = checkpoint.contract.generation
+        if generation is not None and generation.start_id is not None:
+            from edgekit.converters.to_tflite.encoder_decoder import export_entries  # torch
+
+            return {"main": export_entries(checkpoint, folder / "float.tflite")}
         from edgekit.converters.to_tflite.export import export_graph  # torch
 
-        return {"main": export_graph(checkpoint, folder / "float.tflite")}
+        trace = None
+        if checkpoint.contract.generation is not None:
+            from edgekit.converters.to_tflite.causal import causal_trace
+
+            trace = causal_trace(checkpoint)
+        return {"main": export_graph(checkpoint, folder / "float.tflite", trace)}
 
     def write(
         self,

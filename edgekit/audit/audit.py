@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.audit.onnx_entries import OnnxEntries
 from edgekit.audit.onnx_file import OnnxFile
 from edgekit.audit.records import FileAudit, StoredTensor, TensorRecord
 from edgekit.audit.sketch import (
@@ -21,6 +22,7 @@ from edgekit.audit.sketch import (
 from edgekit.audit.tflite_file import TfliteFile
 from edgekit.errors import ArtifactError, first_line
 from edgekit.recipe import Grid, Recipe
+from edgekit.runtime.onnx_entries import is_entry
 from edgekit.runtime.session import target_of
 from edgekit.side_tables import table_format
 from edgekit.tflite_formats import stored_grid, stored_type
@@ -33,6 +35,8 @@ def open_file(path: Path) -> OnnxFile | TfliteFile:
       ArtifactError: the file is damaged.
       MissingExtraError: the package that reads it is not installed.
     """
+    if is_entry(path):
+        return OnnxEntries(path)
     return OnnxFile(path) if target_of(path) == "onnx" else TfliteFile(path)
 
 

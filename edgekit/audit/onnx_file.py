@@ -80,7 +80,7 @@ class OnnxFile:
             digest.update(value.SerializeToString(deterministic=True))
         for node in graph.node:
             digest.update(node.SerializeToString(deterministic=True))
-        for name, tensor in sorted(self._initializers.items()):
+        for name, tensor in sorted(self._own_initializers().items()):
             digest.update(f"{name}:{tensor.data_type}:{list(tensor.dims)}".encode())
             if name not in weights:
                 digest.update(self._to_array(tensor).tobytes())
@@ -118,9 +118,16 @@ class OnnxFile:
 
     def unused(self, stored: list[StoredTensor]) -> list[str]:
         """Stored constants that no node reads."""
-        read = {name for node in self.model.graph.node for name in node.input}
+        read = self.read_names()
         names = [str(name) for tensor in stored for name in tensor.where.values()]
         return sorted({name for name in names if name not in read})
+
+    def read_names(self) -> set[str]:
+        """What the graph's nodes read."""
+        return {name for node in self.model.graph.node for name in node.input}
+
+    def _own_initializers(self) -> dict[str, Any]:
+        return self._initializers
 
     def partitions(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
         """Nothing is delegated in ONNX files."""

@@ -58,6 +58,10 @@ def signs(n: int) -> Floats:
     return np.where(raw & np.uint64(1 << 40), np.float32(1), np.float32(-1))
 
 
+#: values that are looked at in float64 at once: 32 MB
+_BLOCK = 1 << 22
+
+
 def as_matrix(value: Floats) -> Floats:
     """A parameter as [rows, cols]: vectors become one row, higher axes join the columns."""
     return value.reshape(1, -1) if value.ndim < 2 else value.reshape(value.shape[0], -1)
@@ -65,13 +69,20 @@ def as_matrix(value: Floats) -> Floats:
 
 def make_sketch(value: Floats) -> Sketch:
     """Sketch a float32 parameter of any shape."""
-    matrix = as_matrix(value).astype(np.float64)
+    matrix = as_matrix(value)
     rows, cols = matrix.shape
-    return Sketch(
-        (matrix @ signs(cols)).astype(np.float32),
-        (signs(rows) @ matrix).astype(np.float32),
-        np.square(matrix).sum(axis=1).astype(np.float32),
-    )
+    down, across = signs(rows), signs(cols)
+    by_row, energy = np.zeros(rows), np.zeros(rows)
+    by_col = np.zeros(cols)
+    # a vocabulary's table is a large part of a model: it is not held in float64 as a whole
+    step = max(1, _BLOCK // max(1, cols))
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        block = matrix[part].astype(np.float64)
+        by_row[part] = block @ across
+        by_col += down[part] @ block
+        energy[part] = np.square(block).sum(axis=1)
+    return Sketch(by_row.astype(np.float32), by_col.astype(np.float32), energy.astype(np.float32))
 
 
 def deviations(expected: Sketch, stored: StoredTensor, found: Contents) -> Floats:

@@ -14,6 +14,7 @@ from edgekit.audit.onnx_file import SMALL_BYTES, float_noise
 from edgekit.audit.records import Contents, StoredTensor
 from edgekit.audit.tflite_codes import read_codes, scale_tensor
 from edgekit.errors import ArtifactError, MissingExtraError
+from edgekit.generation.names import PREFILL
 
 #: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
 #: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
@@ -231,9 +232,19 @@ class TfliteFile:
         return sorted(found)
 
     def unused(self, stored: list[StoredTensor]) -> list[str]:
-        """Stored buffers that some signature does not read."""
+        """Stored buffers that some signature does not read.
+
+        A prefill gives keys and values alone, so it needs nothing behind those of the last layer.
+        """
+        partial = {
+            signature.subgraphIndex
+            for signature in self.model.signatureDefs or []
+            if signature.signatureKey.decode().startswith(f"{PREFILL}_")
+        }
         read: list[set[int]] = []
-        for graph in self.model.subgraphs:
+        for number, graph in enumerate(self.model.subgraphs):
+            if number in partial:
+                continue
             used = {int(i) for o in graph.operators for i in o.inputs if i >= 0}
             used |= {n for i in used if (n := scale_tensor(graph.tensors[i])) is not None}
             read.append({graph.tensors[i].buffer for i in used})

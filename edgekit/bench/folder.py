@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.bench.bandwidth import read_bandwidth
 from edgekit.bench.memory import memory_group
 from edgekit.bench.pairs import PROCESSES, PairResult, compare_pair
+from edgekit.bench.phases import split_key, told
 from edgekit.bench.processes import Measured
 from edgekit.bench.profiles import Profile
+from edgekit.bench.rates import token_rates, weight_bytes
 from edgekit.bench.run import BenchResult, bench_file, real_rows
 from edgekit.bench.stats import SLOWER
 from edgekit.contract import Contract
@@ -73,7 +76,8 @@ def read_subject(path: Path, lengths: Sequence[int] | None) -> Subject:
         raise UsageError(f"'{folder}' takes no text, so it has no --lengths.", "leave them out.")
     golden = Golden.load(folder / GOLDEN_NAME, contract).rows
     rows = real_rows(golden, lengths or LENGTHS, contract)
-    missing = [n for n in lengths or () if str(n) not in rows]
+    had = {split_key(name)[1] for name in rows} if contract.input_kind == "text" else set()
+    missing = [n for n in lengths or () if n not in had]
     longest = max(row_length(row, contract) for row in golden)
     if missing or not rows:
         raise UsageError(
@@ -123,6 +127,10 @@ def bench_subject(
     progress = progress or Progress.silent()
     check_level(profile.level)
     other = None if vs is None else other_file(vs, subject.contract)
+    bandwidth = 0.0
+    if subject.contract.generation is not None:
+        progress.stage("memory bandwidth")
+        bandwidth = read_bandwidth(profile.threads)
     limited = memory_group(profile.memory_mb) if profile.memory_mb else contextlib.nullcontext()
     results = []
     with limited as group:
@@ -133,7 +141,7 @@ def bench_subject(
                 file.path, file.contract, subject.rows, processes or FILE_PROCESSES,
                 profile=profile, group=group, cold_start=True,
             )  # fmt: skip
-            results.append(result)
+            results.append(_with_rates(result, entry, subject.contract, profile, bandwidth))
     for place, result in enumerate(results):
         file = subject.measured(result.path)
         if other is None or not result.fits or file.path.resolve() == other.path.resolve():
@@ -154,6 +162,19 @@ def bench_subject(
     results = add_warnings(results, confirm)
     progress.done()
     return results
+
+
+def _with_rates(
+    result: BenchResult, entry: FileEntry, contract: Contract, profile: Profile, bandwidth: float
+) -> BenchResult:
+    """Tokens a second, where the file generates and was measured."""
+    if contract.generation is None or not result.fits:
+        return result
+    weights = weight_bytes(entry.tensors)
+    rates = token_rates(result.lengths, profile.threads, weights, contract.generation, bandwidth)
+    made = {"bandwidth": bandwidth, "weight_bytes": weights, "rates": rates}
+    # with the second file of an encoder-decoder
+    return replace(result, generation=made, size_bytes=entry.size_bytes)
 
 
 def add_warnings(results: Sequence[BenchResult], confirm: Confirm) -> list[BenchResult]:
@@ -186,7 +207,7 @@ def add_warnings(results: Sequence[BenchResult], confirm: Confirm) -> list[Bench
                 texts.append(
                     f"{small.path} is smaller than {fastest.path}"
                     f" ({small.size_bytes / 1e6:.1f} against {fastest.size_bytes / 1e6:.1f} MB) but"
-                    f" slower at {length} tokens on level {small.machine['level']}:"
+                    f" slower at {told(length)} on level {small.machine['level']}:"
                     f" {ratio:.2f} times its CPU time"
                 )
         warned.append(replace(small, warnings=(*small.warnings, *texts)) if texts else small)

@@ -11,7 +11,7 @@ from edgekit.bench.adb import Phone, find_phone, last_line
 from edgekit.bench.folder import Subject
 from edgekit.bench.phone_tools import command, parse, target_of_tool, write_inputs
 from edgekit.bench.run import BenchResult
-from edgekit.errors import MachineError, UsageError
+from edgekit.errors import MachineError, UnsupportedError, UsageError
 from edgekit.manifest import FileEntry, sha256_file
 from edgekit.progress import Progress
 from edgekit.runtime.tokenizer import Ids, pad_batch
@@ -36,8 +36,14 @@ def bench_on_phone(
       progress: told of each file.
     Raises:
       UsageError: no tool, an unknown one, none of the files is for it, or which phone is unclear.
+      UnsupportedError: the model generates text.
       MachineError: no phone, not ready, no such program on it, pushing or running failed.
     """
+    if subject.contract.generation is not None:
+        raise UnsupportedError(
+            "a phone's bench programs run one call, and this model decodes over a cache.",
+            "measure it here; on a phone, time the app's own generation loop.",
+        )
     if tool is None:
         raise UsageError(
             "--adb needs --adb-tool.",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.bench.memory import MemoryGroup
+from edgekit.bench.phases import generation_rows
 from edgekit.bench.processes import DoesNotFit, Measured, run_job
 from edgekit.bench.profiles import Profile
 from edgekit.contract import Contract
@@ -19,12 +20,15 @@ from edgekit.manifest import sha256_file
 from edgekit.runtime.cpu import cpu_features, cpu_name
 from edgekit.runtime.cpu_level import check_level
 from edgekit.runtime.rows import Row
+from edgekit.runtime.tokenizer import DECODER
 
 #: every result carries this
 CAVEAT = "x86 with limits, not a prediction of milliseconds on a phone"
 
 #: figures of wall time; they say nothing when the machine was busy
 WALL = ("first", "p50", "p90", "p99")
+#: rates of generation that come from wall time
+WALL_RATES = ("prefill_per_s", "first_token_ms", "decode_per_s")
 
 #: share of a file that may be read at every run without a word
 REREAD = 0.01
@@ -46,7 +50,9 @@ class BenchResult:
       load_ms, load_cpu_ms: opening it; the operating system's cache is warm unless the profile
         is cold.
       lengths: tokens -> ``first``, ``p50``, ``p90``, ``p99`` (wall), ``first_cpu``, ``cpu_p50``,
-        ``cpu_min`` (CPU of the calling thread; of the process with more than one thread).
+        ``cpu_min`` (CPU of the calling thread; of the process with more than one thread). A file
+        that generates has "prefill N" and "decode N" instead, see ``edgekit.bench.phases``, and
+        ``peak_mb`` with each.
       memory_mb: above the process before loading: ``private``, ``file_backed``; ``peak_rss`` whole.
       cold: ``load_ms``, ``load_cpu_ms``, ``first``, ``first_cpu`` with the file out of the cache,
         and ``read_mb``, what came from the disk; None when not measured. ``read_mb`` is None where
@@ -55,6 +61,8 @@ class BenchResult:
       machine: what results must share to be compared: CPU, features, system, kernel, runtime and
         the profile's settings.
       samples: what each process found.
+      generation: of a file that generates: ``bandwidth`` and ``weight_bytes`` (bytes a second, and
+        a token), ``rates`` by prompt length, see ``edgekit.bench.rates``; None of others.
       ratio: CPU time over that of another file, see ``edgekit.bench.pairs``.
       warnings: what a user should know.
       caveat: what the figures must not be taken for.
@@ -74,6 +82,7 @@ class BenchResult:
     memory_mb: dict[str, float] = field(default_factory=dict)
     cold: dict[str, float | None] | None = None
     samples: tuple[dict[str, Any], ...] = ()
+    generation: dict[str, Any] | None = None
     ratio: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     caveat: str = CAVEAT
@@ -90,6 +99,10 @@ class BenchResult:
                 times.update(dict.fromkeys(WALL))
             if result["cold"] is not None:
                 result["cold"].update(load_ms=None, first=None)
+            for rates in (result["generation"] or {"rates": {}})["rates"].values():
+                rates.update({name: None for name in WALL_RATES if name in rates})
+                if self.machine["threads"] > 1 and "of_bound" in rates:
+                    rates["of_bound"] = None
         return result
 
 
@@ -99,17 +112,23 @@ def real_rows(rows: Sequence[Row], lengths: Sequence[int], contract: Contract) -
     Args:
       rows: unpadded cases.
       lengths: tokens; those that the longest case does not reach are left out.
-      contract: of the folder; where the input is no text, its first case is the one row, as "1".
+      contract: of the folder; where the input is no text, its first case is the one row, as "1";
+        where the file generates, there is a row for each phase (``edgekit.bench.phases``).
     """
     if contract.input_kind != "text":
         return {"1": rows[0]}
+    if contract.generation is not None:
+        return generation_rows(rows, lengths, contract)
     longest = max(rows, key=lambda row: len(row["input_ids"]))
     found = {}
     for length in lengths:
         if length <= len(longest["input_ids"]):
             # the last token closes the sequence: keep it
             found[str(length)] = {
-                name: np.concatenate([ids[: length - 1], ids[-1:]]) for name, ids in longest.items()
+                name: ids
+                if name.startswith(DECODER)
+                else np.concatenate([ids[: length - 1], ids[-1:]])
+                for name, ids in longest.items()
             }
     return found
 

@@ -10,6 +10,8 @@ from edgekit.bench.run import CAVEAT, BenchResult
 TIMES = ("file", "tokens", "first ms", "p50", "p90", "p99", "cpu first", "cpu p50", "cpu min")
 COSTS = ("file", "MB", "load ms", "cpu load", "private MB", "mapped MB", "peak MB", "cold load",
          "cold first", "read MB")  # fmt: skip
+GENERATION = ("file", "prompt", "prefill/s", "first token ms", "decode/s", "cpu decode/s",
+              "bound/s", "of bound", "peak MB")  # fmt: skip
 RATIOS = ("file", "against", "tokens", "cpu ratio", "95 % interval", "")
 
 NOISY = (
@@ -57,6 +59,25 @@ def cost_rows(results: Sequence[BenchResult]) -> list[tuple[str, ...]]:
     return rows
 
 
+def generation_rows(results: Sequence[BenchResult]) -> list[tuple[str, ...]]:
+    """Rows under ``GENERATION``: tokens a second by prompt length, beside the memory's bound."""
+    rows = []
+    for result in results:
+        for length, rates in ((result.to_json()["generation"] or {}).get("rates") or {}).items():
+            share = rates.get("of_bound")
+            cells = [
+                _number(rates.get("prefill_per_s"), 0),
+                _number(rates.get("first_token_ms"), 1),
+                _number(rates.get("decode_per_s"), 1),
+                _number(rates.get("decode_cpu_per_s"), 1),
+                _number(rates.get("bound_per_s"), 1),
+                "-" if share is None else f"{share:.0%}",
+                _number(rates.get("peak_mb"), 0),
+            ]
+            rows.append((result.path, length, *cells))
+    return rows
+
+
 def ratio_rows(results: Sequence[BenchResult]) -> list[tuple[str, ...]]:
     """Rows under ``RATIOS``."""
     return [
@@ -73,6 +94,12 @@ def footnotes(results: Sequence[BenchResult], profile: Profile) -> list[str]:
     machine = results[0].machine
     lines = [f"{result.path}: {result.problem}" for result in results if not result.fits]
     lines += [f"warning: {text}" for result in results for text in result.warnings]
+    if made := [result.generation for result in results if result.generation]:
+        lines.append(
+            "bound: the weights that a token needs, as the file stores them, and its cache, read at"
+            f" {made[0]['bandwidth'] / 1e9:.1f} GB/s (this machine's memory, as many threads); a"
+            " file that lies in the CPU's cache can pass it"
+        )
     lines += [] if all(result.quiet for result in results) else [NOISY]
     if any(result.cold is not None and result.cold["read_mb"] is None for result in results):
         lines.append("read MB is not known: the file could not be dropped from the page cache")

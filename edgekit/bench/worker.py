@@ -25,6 +25,7 @@ from edgekit.bench.gauges import (
     peak_rss_mb,
     time_call,
 )
+from edgekit.bench.phases import phase_call
 from edgekit.bench.stats import is_noisy, summary
 
 #: target -> the package that runs it
@@ -70,15 +71,23 @@ class _File:
         file = job["files"][place]
         self._contract = Contract.from_json(file["contract"])
         opened = functools.partial(
-            open_session, Path(file["path"]), job["threads"], weight_cache=job["weight_cache"]
-        )
+            open_session, Path(file["path"]), job["threads"], weight_cache=job["weight_cache"],
+            spin=self.generates and job["threads"] > 1,  # as ``edgekit.load`` opens it
+        )  # fmt: skip
         sessions: list[Any] = []
         self.load = time_call(lambda: sessions.append(opened()), cpu_clock(2))
         self._session = sessions[0]
         self._batch = batch_rows
 
-    def call(self, row: dict[str, list[Any]]) -> Call:
-        """A function that runs the row, batch 1."""
+    @property
+    def generates(self) -> bool:
+        """Whether its calls are phases of generating."""
+        return self._contract.generation is not None
+
+    def call(self, name: str, row: dict[str, list[Any]]) -> Call:
+        """A function that runs the row, or the phase that its name tells, batch 1."""
+        if self.generates:
+            return phase_call(self._session, self._contract, name, row)
         kinds = {spec.name: spec.dtype for spec in self._contract.inputs}
         inputs = self._batch([{n: np.array(v, kinds[n]) for n, v in row.items()}], self._contract)
         return functools.partial(self._session.run, inputs)
@@ -86,11 +95,13 @@ class _File:
 
 def _parts(job: dict[str, Any]) -> list[Path]:
     """The file, its external data, and its packed weights where a cache of them is used."""
+    from edgekit.runtime.onnx_entries import decode_path
     from edgekit.runtime.session import target_of
     from edgekit.runtime.tflite_session import weight_cache_path
 
     path = Path(job["files"][0]["path"])
-    parts = [p for p in path.parent.iterdir() if p.name.startswith(path.name) and p.is_file()]
+    names = {path.name, decode_path(path).name}
+    parts = [p for p in path.parent.iterdir() if p.is_file() and any(map(p.name.startswith, names))]
     if target_of(path) == "tflite" and job["weight_cache"]:
         packed = weight_cache_path(path)
         parts += [packed] if packed is not None and packed.is_file() else []
@@ -113,7 +124,7 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
     lengths: dict[str, dict[str, float]] = {}
     cold_bytes, again = None, 0
     for length, row in job["rows"].items():
-        call = file.call(row)
+        call = file.call(length, row)
         first = time_call(call, clock)
         now = bytes_read()
         if cold_bytes is None and read is not None and now is not None:
@@ -127,6 +138,8 @@ def measure_file(job: dict[str, Any]) -> dict[str, Any]:
             again += done - settled
         steady = summary(*zip(*times, strict=True)) if times else {}
         lengths[length] = {"first": first[0] * 1e3, "first_cpu": first[1] * 1e3, **steady}
+        if file.generates:
+            lengths[length]["peak_mb"] = peak_rss_mb()
     after = memory_mb()
     return {
         "load_ms": file.load[0] * 1e3,
@@ -154,7 +167,7 @@ def measure_pair(job: dict[str, Any]) -> dict[str, Any]:
     rng = np.random.default_rng(job["seed"])
     lengths = {}
     for length, row in job["rows"].items():
-        calls = [files[place].call(row) for place in (0, 1)]
+        calls = [files[place].call(length, row) for place in (0, 1)]
         for call in calls * job["warmup"]:
             call()
         rounds = []

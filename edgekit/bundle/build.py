@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.bundle import self_test
 from edgekit.bundle.contract import CONTRACT_NAME, contract_json
 from edgekit.bundle.tokenizer import VOCABULARY_NAME, read_tokenizer
-from edgekit.errors import ArtifactError, UnprovenError, UsageError
+from edgekit.errors import ArtifactError, UnprovenError, UnsupportedError, UsageError
 from edgekit.manifest import FileEntry, Manifest, check_integrity, sha256_file
 from edgekit.parity.golden import open_golden
 from edgekit.recipe import Recipe
@@ -62,13 +62,15 @@ def bundle(
       ArtifactError: the export is incomplete, damaged or was changed.
       UnprovenError: the file did not pass its gates at export.
       UsageError: no such target or recipe, or several recipes and none named.
-      UnsupportedError: the tokenizer cannot be described for a small reader, or there is none.
+      UnsupportedError: the tokenizer cannot be described for a small reader, or there is none; an
+        encoder-decoder, whose two entries the app cores do not run.
       FolderExistsError, FolderBusyError, MachineError: see ``edgekit.staging``.
     """
     source = Path(folder)
     manifest = Manifest.read(source)
     get_task(manifest.contract.task)
     require_text(manifest.contract, "a bundle")
+    _refuse_two_entries(manifest)
     entry = _pick(manifest, target, recipe)
     golden, problems = open_golden(source, manifest)
     problem = check_integrity(source, entry) or next(iter(problems), None)
@@ -92,6 +94,16 @@ def bundle(
         names = (CONTRACT_NAME, entry.path, VOCABULARY_NAME, self_test.GOLDEN_NAME)
         sizes = {name: (staging / name).stat().st_size for name in names}
     return Bundle(Path(out), contract, sizes)
+
+
+def _refuse_two_entries(manifest: Manifest) -> None:
+    generation = manifest.contract.generation
+    if generation is not None and generation.start_id is not None:
+        raise UnsupportedError(
+            f"a bundle of {manifest.contract.task} is not supported: the app cores run no "
+            "encoder-decoder.",
+            "use `edgekit generate`, or edgekit.load in Python.",
+        )
 
 
 def check_proven(entry: FileEntry) -> None:

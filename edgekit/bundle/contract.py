@@ -8,6 +8,8 @@ from typing import Any
 from edgekit._version import __version__
 from edgekit.audit.audit import open_file
 from edgekit.audit.tflite_file import TfliteFile
+from edgekit.bundle.decoder import read_decoder
+from edgekit.bundle.generation import generation_json
 from edgekit.contract import Contract, TensorSpec
 from edgekit.manifest import FileEntry, Manifest
 from edgekit.runtime.tflite_plain import bucket_keys
@@ -43,6 +45,10 @@ def contract_json(
     file = open_file(folder / entry.path)
     runtime = file.runtime()
     tflite = isinstance(file, TfliteFile)
+    about: dict[str, Any] = {}
+    if contract.generation is not None:
+        about["generation"] = generation_json(contract.generation, entry.target)
+        tokenizer = {**tokenizer, "decode": read_decoder(folder)}
     return {
         "schema": SCHEMA,
         "edgekit": __version__,
@@ -70,6 +76,7 @@ def contract_json(
         "padding_side": contract.padding_side,
         "tokenizer": {**tokenizer, "truncation_side": contract.truncation_side},
         "post": _post(contract),
+        **about,
         "self_test": self_test,
         "files": files,
     }

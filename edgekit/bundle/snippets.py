@@ -30,6 +30,19 @@ interpreter.runSignature(mapOf($kotlin_padded),
     mapOf("$output" to result), bucket.signature())
 """
 
+_KOTLIN_GENERATION = """\
+// android_demo/core reads the bundle; runner is a LanguageRunner over onnxruntime-android
+val bundle = Bundle.open(folder)   // a copy of this folder in filesDir; checks every sha256
+val writer = TextWriter(bundle, runner)
+val settings = TextWriter.Settings.greedy(100)   // or Settings.topK(100, 40, 0.8, seed)
+writer.write("Once upon a time", settings) { piece -> print(piece) }
+"""
+
+_GENERATION = """\
+// contract.json's "generation" has the cache's tensors of $path (docs/bundle.md): begin with
+// length 0, feed each present.* as the next step's past.*, and stop at eos_ids
+"""
+
 _SWIFT_ONNX = """\
 // onnxruntime-objc runs it; contract.json says how ids are made (docs/bundle.md)
 let session = try ORTSession(env: environment, modelPath: folder + "/$path", sessionOptions: nil)
@@ -101,7 +114,10 @@ def snippet_for(contract: Mapping[str, Any], language: str) -> str:
     def pairs(pattern: str) -> str:
         return ", ".join(pattern.format(name=n, field=fields.get(n, n)) for n in names)
 
-    return Template(_TEMPLATES[language, contract["model"]["format"]]).substitute(
+    template = _TEMPLATES[language, contract["model"]["format"]]
+    if "generation" in contract:
+        template = _KOTLIN_GENERATION if language == "kotlin" else _GENERATION
+    return Template(template).substitute(
         path=contract["model"]["path"],
         output=output["name"],
         what=_meaning(contract),

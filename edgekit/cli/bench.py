@@ -48,6 +48,9 @@ def command(
 ) -> int:
     """Measure load, first run, steady latency and memory, in processes of their own.
 
+    A language model: tokens a second of prefill and decoding by prompt length, time to the first
+    token, and what the machine's memory would allow.
+
     --cpu and --threads win over --profile. Exit code 1 when a file does not fit in the profile's
     memory.
 
@@ -99,6 +102,7 @@ def _print(results: Any, conditions: Any) -> None:
     from edgekit.report.terminal import print_line, print_table
 
     shown = (
+        (tables.GENERATION, tables.generation_rows(results)),
         (tables.TIMES, tables.time_rows(results)),
         (tables.COSTS, tables.cost_rows(results)),
         (tables.RATIOS, tables.ratio_rows(results)),

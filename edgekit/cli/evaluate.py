@@ -28,6 +28,10 @@ from edgekit.cli.main import print_json
               help="Label of precision, recall and f1; default: the second.")  # fmt: skip
 @click.option("--predictions", metavar="FILE",
               help="Write each row's truth and predictions there, JSONL.")  # fmt: skip
+@click.option("--stride", type=click.IntRange(min=1), metavar="N",
+              help="Of perplexity: tokens by which windows over long texts move on.")  # fmt: skip
+@click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N",
+              help="Of a model that writes text: tokens of an answer.")  # fmt: skip
 @options.threads
 @options.json_output
 @options.quiet
@@ -44,6 +48,8 @@ def command(
     limit: int | None,
     positive: str | None,
     predictions: str | None,
+    stride: int | None,
+    max_new_tokens: int | None,
     threads: int,
     as_json: bool,
     quiet: bool,
@@ -58,6 +64,8 @@ def command(
     tokens              entity-f1, entity-precision, entity-recall, accuracy
     questions           qa-f1, exact-match
     sentence pairs      spearman, pearson (cosine, or a regression's value, against a score)
+    language models     perplexity, word-perplexity, bits-per-byte (whole texts)
+    written answers     chrf, bleu, rouge-1, rouge-2, rouge-l, exact-match (prompt and target)
 
     \b
     edgekit evaluate out --data dev.tsv --reference ./my-model
@@ -81,6 +89,8 @@ def command(
         limit=limit,
         positive=positive,
         predictions=predictions,
+        stride=stride,
+        max_new_tokens=max_new_tokens,
         threads=threads,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )

@@ -19,6 +19,7 @@ _LABEL_KEYS = ("label", "labels")
 _SCORE_KEYS = ("score", *_LABEL_KEYS)
 _TAG_KEYS = ("tags", "ner_tags", *_LABEL_KEYS)
 _ANSWER_KEYS = ("answers", "answer")
+_TARGET_KEYS = ("target", *_LABEL_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Row:
       given: a text; a pair of texts (a question and its context too); or a tuple of words.
       truth: by kind of answer: a label's index (single-label), sorted indices (multi-label), a
         float (regression and sentence pairs), a tag's index per word (token-classification), the
-        accepted answers, none when there is no answer (question-answering).
+        accepted answers, none when there is no answer (question-answering), the wanted text
+        (written-text), nothing (language-model).
     """
 
     line: int
@@ -141,6 +143,19 @@ def _question(path: Path, line: int, row: dict[str, Any], labels: LabelMap) -> R
     return Row(line, pair, tuple(_text(path, line, text, "answers") for text in texts))
 
 
+def _whole_text(path: Path, line: int, row: dict[str, Any], labels: LabelMap) -> Row:
+    return Row(line, example_of(path, line, row).text, None)
+
+
+def _prompted(path: Path, line: int, row: dict[str, Any], labels: LabelMap) -> Row:
+    """A prompt, as it is (a space at its end may matter), and what is to come behind it."""
+    target = _text(path, line, _value(path, line, row, _TARGET_KEYS), "the target")
+    prompt = row.get("prompt")
+    if prompt is None:
+        return Row(line, example_of(path, line, row).text, target)
+    return Row(line, _text(path, line, prompt, "prompt"), target)
+
+
 _READERS: dict[str, Callable[[Path, int, dict[str, Any], LabelMap], Row]] = {
     "single-label": _class,
     "multi-label": _classes,
@@ -148,6 +163,8 @@ _READERS: dict[str, Callable[[Path, int, dict[str, Any], LabelMap], Row]] = {
     "sentence-embedding": _pair,
     "token-classification": _words,
     "question-answering": _question,
+    "language-model": _whole_text,
+    "written-text": _prompted,
 }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgekit.contract import Contract
 from edgekit.errors import MissingExtraError, UnsupportedError, UsageError
-from edgekit.evaluate import counts, squad
+from edgekit.evaluate import counts, perplexity, squad, texts
 from edgekit.evaluate.resample import Weighted
 
 _SCORES = ("precision", "recall", "f1")
@@ -28,10 +28,16 @@ KINDS: dict[str, tuple[str, ...]] = {
     "sentence-embedding": ("spearman", "pearson"),
     "token-classification": (*_ENTITY, "accuracy"),
     "question-answering": ("qa-f1", "exact-match"),
+    "language-model": tuple(perplexity.UNITS),
+    "written-text": ("chrf", "bleu", "rouge-1", "rouge-2", "rouge-l", "exact-match"),
 }
+#: tasks that write text
+GENERATING = ("text-generation", "text2text-generation")
 
 #: the rest are shares, told in percent
 CORRELATIONS = ("pearson", "spearman")
+#: numbers of which less is better
+LOSSES = tuple(perplexity.UNITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class Answers:
       kind: a key of KINDS.
       truth, predicted: by kind: int [n] (single-label); bool [n, labels] (multi-label);
         float64 [n] (regression, sentence-embedding, where predicted is a cosine); a tag per word
-        (token-classification); accepted answers and the model's text (question-answering).
+        (token-classification); accepted answers and the model's text (question-answering); the
+        wanted and the model's text (written-text); nothing and ``Losses`` (language-model).
       positive: index of the label that precision, recall and f1 are about.
     """
 
@@ -52,9 +59,12 @@ class Answers:
     positive: int = 1
 
 
-def kind_of(contract: Contract) -> str:
+def kind_of(contract: Contract, asked: Sequence[str] = ()) -> str:
     """The kind of answer that a contract's model gives.
 
+    Args:
+      contract: of the model.
+      asked: metrics that were asked for: a language model scores whole texts, or writes some.
     Raises:
       UnsupportedError: labelled data has no metric for the task.
     """
@@ -67,6 +77,9 @@ def kind_of(contract: Contract) -> str:
         return {"regression": "regression", "multi_label": "multi-label"}.get(
             contract.problem_type, "single-label"
         )
+    if contract.task in GENERATING:
+        writes = contract.task != "text-generation" or {*asked} & {*KINDS["written-text"]}
+        return "written-text" if writes else "language-model"
     if contract.task not in KINDS:
         raise UnsupportedError(
             f"task '{contract.task}' has no metric over labelled data.",
@@ -89,13 +102,22 @@ def choose_metrics(asked: Sequence[str], kind: str, contract: Contract) -> tuple
             known = any(name in names for names in KINDS.values())
             reason = f"does not fit {_described(kind, contract)}" if known else "is not known"
             raise UsageError(f"metric '{name}' {reason}.", f"fitting: {', '.join(fitting)}.")
-    needed = {"sklearn": "scikit-learn", "scipy": "scipy"}
-    if any(name.startswith("entity") for name in chosen):
-        needed["seqeval"] = "seqeval"
-    for module, package in needed.items():
+    for module, package in _needed(kind, chosen).items():
         if find_spec(module) is None:
             raise MissingExtraError(package, "evaluate", "evaluating")
     return chosen
+
+
+def _needed(kind: str, chosen: Sequence[str]) -> dict[str, str]:
+    """Modules and their packages."""
+    if kind == "language-model":
+        return {}
+    if kind == "written-text":
+        return dict(found for name in chosen if (found := texts.LIBRARIES[name]))
+    needed = {"sklearn": "scikit-learn", "scipy": "scipy"}
+    if any(name.startswith("entity") for name in chosen):
+        needed["seqeval"] = "seqeval"
+    return needed
 
 
 def fitting_metrics(kind: str, contract: Contract) -> tuple[str, ...]:
@@ -128,6 +150,10 @@ def library_value(name: str, answers: Answers) -> float:
         warnings.simplefilter("ignore")
         if name in CORRELATIONS:
             return _correlation(name, truth, predicted)
+        if answers.kind == "language-model":
+            return perplexity.value(name, predicted)
+        if answers.kind == "written-text":
+            return texts.value(name, truth, predicted)
         if name in ("exact-match", "qa-f1"):
             return float(np.mean(_answer_scores(name, answers)))
         if answers.kind == "token-classification":
@@ -154,6 +180,10 @@ def weighted(name: str, answers: Answers) -> Weighted:
     truth, predicted = answers.truth, answers.predicted
     if name in CORRELATIONS:
         return {"pearson": counts.pearson, "spearman": counts.spearman}[name](truth, predicted)
+    if answers.kind == "language-model":
+        return perplexity.weighted(name, predicted)
+    if answers.kind == "written-text":
+        return texts.weighted(name, truth, predicted)
     if name in ("exact-match", "qa-f1"):
         return counts.mean(_answer_scores(name, answers))
     if answers.kind == "token-classification":
@@ -193,4 +223,9 @@ def _described(kind: str, contract: Contract) -> str:
         return f"a classifier of {len(contract.labels)} labels"
     if kind == "token-classification" and not _has_entities(contract):
         return "token classification without B- and I- tags"
-    return {"multi-label": "a classifier of several labels a text"}.get(kind, kind)
+    names = {
+        "multi-label": "a classifier of several labels a text",
+        "language-model": "the perplexity of whole texts",
+        "written-text": "the comparison of written answers",
+    }
+    return names.get(kind, kind)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edgekit.errors import ArtifactError
+from edgekit.evaluate import perplexity
 from edgekit.evaluate.data import Row
 from edgekit.evaluate.metrics import Answers
 from edgekit.parity.metrics import cosines
@@ -15,9 +17,26 @@ from edgekit.runtime.model import Model
 
 #: tokens of the longest answer, as in transformers' evaluation scripts for SQuAD
 MAX_ANSWER = 30
+#: tokens of an answer of which nothing else is said
+MAX_NEW_TOKENS = 128
 
 
-def answers_of(model: Model, kind: str, rows: Sequence[Row], positive: int) -> Answers:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a language model reads and writes; None leaves it open.
+
+    Attributes:
+      stride: tokens by which windows over long texts move on; half the context.
+      max_new_tokens: of an answer; as the checkpoint says, else ``MAX_NEW_TOKENS``.
+    """
+
+    stride: int | None = None
+    max_new_tokens: int | None = None
+
+
+def answers_of(
+    model: Model, kind: str, rows: Sequence[Row], positive: int, reading: Reading | None = None
+) -> Answers:
     """Run a model over all rows.
 
     Args:
@@ -25,6 +44,7 @@ def answers_of(model: Model, kind: str, rows: Sequence[Row], positive: int) -> A
       kind: a key of ``edgekit.evaluate.metrics.KINDS``, the model's own.
       rows: what ``read_data`` gave under the model's labels.
       positive: index of the positive label.
+      reading: of a language model.
     Raises:
       ArtifactError: the model gives NaN or infinity.
     """
@@ -57,6 +77,19 @@ def answers_of(model: Model, kind: str, rows: Sequence[Row], positive: int) -> A
     elif kind == "token-classification":
         truth = [[labels[i] for i in tags] for tags in truths]
         predicted = model.word_labels([list(words) for words in given])
+    elif kind == "language-model":
+        text = model.tokenizer
+        predicted = perplexity.losses_of(
+            model.session,
+            model.contract,
+            given,
+            text.prompt_ids,
+            lambda ids: text.decode(ids, skip_special=True),
+            perplexity.Windows.of(model.contract, (reading or Reading()).stride),
+        )
+        _check_finite(predicted.nats, rows)
+    elif kind == "written-text":
+        predicted = _written(model, given, reading or Reading())
     else:
         # "no answer" competes where some rows have none, as in SQuAD 2
         impossible = not all(truths)
@@ -65,9 +98,20 @@ def answers_of(model: Model, kind: str, rows: Sequence[Row], positive: int) -> A
     return Answers(kind, truth, predicted, positive)
 
 
+def _written(model: Model, prompts: Sequence[str], reading: Reading) -> list[str]:
+    """The best tokens, or the checkpoint's own beam search: never by chance."""
+    about = model.contract.generation
+    most = reading.max_new_tokens or (about and about.sampling.max_new_tokens) or MAX_NEW_TOKENS
+    found = model.generate_all(prompts, temperature=0.0, max_new_tokens=most)
+    return [result.text for result in found]
+
+
 def count_cut(model: Model, kind: str, rows: Sequence[Row]) -> int:
     """How many rows are longer than the contract's tokens, and lose what is beyond them."""
     given = [row.given for row in rows]
+    if kind in ("language-model", "written-text"):
+        # long texts are read in windows; a prompt that does not fit is an error
+        return 0
     if kind == "question-answering":
         # a long context is read in windows; a question that leaves it no room is cut
         given = [(question, "") for question, _ in given]
@@ -79,7 +123,10 @@ def count_cut(model: Model, kind: str, rows: Sequence[Row]) -> int:
 
 
 def told(answers: Answers, labels: Sequence[str]) -> list[tuple[Any, Any]]:
-    """Truth and prediction of each row as plain data, labels by name."""
+    """Truth and prediction of each row as plain data, labels by name.
+
+    Of a language model: the tokens that were scored, and the mean loss of one in nats.
+    """
 
     def plain(value: Any) -> Any:
         if answers.kind == "single-label":
@@ -90,6 +137,10 @@ def told(answers: Answers, labels: Sequence[str]) -> list[tuple[Any, Any]]:
             return float(value)
         return value if isinstance(value, str) else list(value)
 
+    if answers.kind == "language-model":
+        losses = answers.predicted
+        per_token = losses.nats / np.maximum(losses.tokens, 1)
+        return [(int(n), float(x)) for n, x in zip(losses.tokens, per_token, strict=True)]
     pairs = zip(answers.truth, answers.predicted, strict=True)
     return [(plain(a), plain(b)) for a, b in pairs]
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from edgekit.evaluate.metrics import (
     positive_label,
     weighted,
 )
-from edgekit.evaluate.predict import answers_of, count_cut, told
+from edgekit.evaluate.perplexity import Windows
+from edgekit.evaluate.predict import Reading, answers_of, count_cut, told
 from edgekit.evaluate.resample import Estimate, estimate, resampled
 from edgekit.evaluate.subjects import SOURCE, Choice, subjects_of
 from edgekit.progress import Progress
@@ -62,6 +63,8 @@ class Evaluation:
       max_length: tokens; longer rows are cut there.
       cut: rows that were.
       models: the source first, where there is one.
+      windows: how a language model read long texts; None of other models.
+      tokens: how many it scored.
     """
 
     data: str
@@ -72,6 +75,8 @@ class Evaluation:
     max_length: int
     cut: int
     models: tuple[Scores, ...]
+    windows: Windows | None = None
+    tokens: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; values that are not defined are null."""
@@ -85,7 +90,8 @@ class Evaluation:
             for m in self.models
         ]
         names = ("data", "rows", "task", "metrics", "positive", "max_length", "cut")
-        return {**{name: getattr(self, name) for name in names}, "models": models}
+        read = {} if self.windows is None else {**asdict(self.windows), "tokens": self.tokens}
+        return {**{name: getattr(self, name) for name in names}, **read, "models": models}
 
 
 def evaluate(
@@ -103,6 +109,8 @@ def evaluate(
     threads: int = 1,
     progress: Progress | None = None,
     base: str | None = None,
+    stride: int | None = None,
+    max_new_tokens: int | None = None,
 ) -> Evaluation:
     """Metrics of all files of a folder, or of a checkpoint, over labelled data.
 
@@ -119,6 +127,8 @@ def evaluate(
       threads: CPU threads of a file's runtime.
       progress: where stages are told.
       base: folder or hub id of the base, where the checkpoint is an adapter.
+      stride: of perplexity: tokens by which windows over long texts move on; half the context.
+      max_new_tokens: of an answer of a model that writes text.
     Raises:
       UsageError: a metric does not fit the task, or options do not fit each other.
       CasesError: the data file cannot be read, a label is missing or unknown.
@@ -132,7 +142,8 @@ def evaluate(
     choice = Choice(targets, recipes, task, max_length, base, threads)
     contract, subjects = subjects_of(model, reference, choice)
     require_text(contract, "an evaluation on labelled rows")
-    kind = kind_of(contract)
+    kind = kind_of(contract, metrics)
+    reading = _reading(kind, contract, stride, max_new_tokens)
     chosen = choose_metrics(metrics, kind, contract)
     labels = LabelMap(contract.labels)
     label = _positive(positive, positive_label(kind, contract, chosen), contract, labels)
@@ -151,15 +162,48 @@ def evaluate(
         if number == 0:
             cut = count_cut(opened, kind, rows)
         index = contract.labels.index(label) if label else 0
-        answers[subject.name] = answers_of(opened, kind, rows, index)
+        answers[subject.name] = answers_of(opened, kind, rows, index, reading)
     progress.stage("metrics")
     scores = compare_models(chosen, answers, len(rows))
     if predictions is not None:
         _write_predictions(Path(predictions), rows, answers, contract)
     progress.done()
+    losses = next(iter(answers.values())).predicted if kind == "language-model" else None
     return Evaluation(
-        Path(data).name, len(rows), contract.task, chosen, label, contract.max_length, cut, scores
+        Path(data).name,
+        len(rows),
+        contract.task,
+        chosen,
+        label,
+        contract.max_length,
+        cut,
+        scores,
+        None if losses is None else losses.windows,
+        None if losses is None else int(losses.tokens.sum()),
     )
+
+
+def _reading(
+    kind: str, contract: Contract, stride: int | None, max_new_tokens: int | None
+) -> Reading:
+    given = (
+        ("stride", stride, "language-model"),
+        ("max_new_tokens", max_new_tokens, "written-text"),
+    )
+    for name, value, needed in given:
+        if value is not None and kind != needed:
+            raise UsageError(
+                f"{name} says nothing to these metrics.",
+                "stride goes with perplexity, max_new_tokens with bleu, chrf, rouge, exact-match.",
+            )
+    if stride is not None and not 0 < stride < contract.max_length:
+        raise UsageError(
+            f"a stride of {stride} does not fit a context of {contract.max_length} tokens.",
+            f"choose 1 to {contract.max_length - 1}.",
+        )
+    if max_new_tokens is not None and max_new_tokens < 1:
+        raise UsageError(f"max_new_tokens is {max_new_tokens}, 1 or more is expected.", "")
+    return Reading(stride, max_new_tokens)
 
 
 def _positive(
@@ -203,7 +247,7 @@ def compare_models(
 
 def _same(found: Answers, source: Answers) -> float | None:
     """Share of rows with the same prediction; numbers are never quite the same."""
-    if found.kind in ("regression", "sentence-embedding"):
+    if found.kind in ("regression", "sentence-embedding", "language-model"):
         return None
     pairs = list(zip(found.predicted, source.predicted, strict=True))
     return sum(bool(np.array_equal(a, b)) for a, b in pairs) / len(pairs)

@@ -94,7 +94,7 @@ def subjects_of(
 
 def _entries(manifest: Manifest, only: str | None, choice: Choice) -> list[FileEntry]:
     if only is not None:
-        entries = [e for e in manifest.files if e.path == only]
+        entries = [e for e in manifest.files if only in e.file_names]
         if not entries:
             raise ArtifactError(
                 f"'{only}' is not in the folder's manifest.", "export again, or name the folder."

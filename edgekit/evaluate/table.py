@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgekit.evaluate.metrics import CORRELATIONS
+from edgekit.evaluate.metrics import CORRELATIONS, LOSSES
 from edgekit.evaluate.resample import Estimate
 from edgekit.evaluate.run import Evaluation
 
@@ -42,6 +42,12 @@ def lines(result: Evaluation) -> list[str]:
             f"{result.cut:,} of {result.rows:,} rows are longer than {result.max_length} tokens "
             "and were cut"
         )
+    if result.windows is not None:
+        windows = result.windows
+        said.append(
+            f"{result.tokens:,} tokens scored; longer texts in windows of {windows.context} tokens "
+            f"that move on by {windows.stride}"
+        )
     same = [
         f"{model.name} {model.same:.2%}" for model in result.models[1:] if model.same is not None
     ]
@@ -57,13 +63,13 @@ def lines(result: Evaluation) -> list[str]:
 def _value(metric: str, value: float) -> str:
     if math.isnan(value):
         return "-"
-    return f"{value:.4f}" if metric in CORRELATIONS else f"{value:.2%}"
+    return f"{value:.4f}" if metric in (*CORRELATIONS, *LOSSES) else f"{value:.2%}"
 
 
 def _interval(metric: str, found: Estimate) -> str:
     if math.isnan(found.low):
         return "-"
-    if metric in CORRELATIONS:
+    if metric in (*CORRELATIONS, *LOSSES):
         return f"{found.low:.3f} to {found.high:.3f}"
     return f"{found.low * 100:.1f}-{found.high * 100:.1f}"
 
@@ -71,7 +77,7 @@ def _interval(metric: str, found: Estimate) -> str:
 def _difference(metric: str, found: Estimate) -> tuple[str, str]:
     if math.isnan(found.value):
         return "-", "-"
-    if metric in CORRELATIONS:
+    if metric in (*CORRELATIONS, *LOSSES):
         return _signed(found.value, 4), f"{_signed(found.low, 4)} to {_signed(found.high, 4)}"
     value, low, high = (_signed(v * 100, 2) for v in (found.value, found.low, found.high))
     return f"{value} points", f"{low} to {high}"

@@ -12,3 +12,14 @@ LOGITS_AT = "logits_at"
 def cache_names(kind: str, layers: int) -> list[str]:
     """``past.0.key``, ``past.0.value``, ``past.1.key``, ... in the order of the graph."""
     return [f"{kind}.{i}.{part}" for i in range(layers) for part in ("key", "value")]
+
+
+#: of a TFLite file: signatures, and inputs besides the cache
+DECODE, PREFILL, TOKENS, POS, LOGITS = "decode", "prefill", "tokens", "pos", "logits"
+#: in front of a cache's name: its new rows
+NEW = "new_"
+
+
+def static_cache_names(layers: int) -> list[str]:
+    """``key_0``, ``value_0``, ``key_1``, ...: inputs of a TFLite file."""
+    return [f"{part}_{i}" for i in range(layers) for part in ("key", "value")]

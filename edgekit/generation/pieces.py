@@ -33,8 +33,9 @@ class TextPieces:
     def push(self, token: int) -> str:
         """The text that is settled now; "" while a letter is half done."""
         self._ids.append(token)
-        # bytes in a row are decoded together, and all of them are lost if the last letter is
-        if _BYTE.fullmatch(self._tokenizer.token(token)):
+        # bytes in a row are decoded together, special tokens between them or not, and all of them
+        # are lost if the last letter is
+        if _BYTE.fullmatch(self._tokenizer.token(token)) or not self._text([token]):
             return ""
         return self._take(final=False)
 

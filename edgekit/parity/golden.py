@@ -14,11 +14,14 @@ from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, CasesError, InternalError, first_line
 from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, Manifest, sha256_file
+from edgekit.parity.cached import positions_of
 from edgekit.parity.golden_rows import pack_rows, unpack_rows
+from edgekit.parity.source_check import check_source
 from edgekit.runtime.rows import Row
 from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.tasks import Decision, Example, get_task
 from edgekit.tasks.base import row_counts
+from edgekit.tasks.next_token import NextTokenTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def make_golden(
 
     Raises:
       CasesError: nothing in the cases can be judged.
+      CheckpointError: a language model that gives no numbers, or the same whatever it reads.
     """
     task = get_task(contract.task)
     found = sum(row_counts(task, rows, contract))
@@ -157,5 +161,7 @@ def make_golden(
         )
     if any(len(value) != found for value in outputs.values()):
         raise InternalError(f"{found} judged rows are expected of the source")
+    if isinstance(task, NextTokenTask):
+        check_source(outputs, positions_of(task, rows, contract))
     decisions = task.decisions(outputs, rows, contract) or []
     return Golden(tuple(examples), tuple(rows), dict(outputs), tuple(decisions), dict(sketches))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.preprocessing import Preprocessing
 from edgekit.runtime.rows import Row
+from edgekit.runtime.tokenizer import DECODER
 from edgekit.tasks import Example
 from edgekit.tasks.image_classification import PIXELS, example_pixels
 
@@ -35,6 +36,18 @@ def pack_rows(examples: Sequence[Example], rows: Sequence[Row], contract: Contra
         "has_pair": np.array([e.text_pair is not None for e in examples]),
         "lengths": np.array([len(row["input_ids"]) for row in rows], np.int64),
         **{f"input.{name}": np.concatenate([row[name] for row in rows]) for name in rows[0]},
+        **_pack_targets(examples, rows),
+    }
+
+
+def _pack_targets(examples: Sequence[Example], rows: Sequence[Row]) -> Arrays:
+    """Of an encoder-decoder: what each target is and how long, which its source does not say."""
+    own = [name for name in rows[0] if name.startswith(DECODER)]
+    if not own:
+        return {}
+    return {
+        "labels": np.array([e.label or "" for e in examples], np.str_),
+        "target_lengths": np.array([len(row[own[0]]) for row in rows], np.int64),
     }
 
 
@@ -56,26 +69,34 @@ def unpack_rows(data: Packed, contract: Contract) -> Unpacked:
 
 
 def _texts(data: Packed) -> Unpacked:
-    lengths = np.asarray(data["lengths"], np.int64)
-    if lengths.ndim != 1 or lengths.min(initial=1) < 1:
-        raise ValueError("its lengths are no lengths")
-    for name, value in data.items():
-        if name.startswith("input.") and value.shape != (lengths.sum(),):
-            raise ValueError(f"{name} has shape {value.shape}, {lengths.sum()} ids expected")
-    ends = np.cumsum(lengths)[:-1]
-    inputs = {
-        name.removeprefix("input."): np.split(np.asarray(value, np.int64), ends)
-        for name, value in data.items()
-        if name.startswith("input.")
-    }
+    lengths = _lengths(data, "lengths")
+    inputs = {}
+    for key, value in data.items():
+        if not key.startswith("input."):
+            continue
+        name = key.removeprefix("input.")
+        sizes = _lengths(data, "target_lengths") if name.startswith(DECODER) else lengths
+        if value.shape != (sizes.sum(),) or len(sizes) != len(lengths):
+            raise ValueError(f"{key} has shape {value.shape}, {sizes.sum()} ids expected")
+        inputs[name] = np.split(np.asarray(value, np.int64), np.cumsum(sizes)[:-1])
     if "input_ids" not in inputs:
         raise ValueError("it holds no cases")
     rows = tuple({name: parts[i] for name, parts in inputs.items()} for i in range(len(lengths)))
+    labels = [str(label) for label in data["labels"]] if "labels" in data else [None] * len(rows)
     examples = tuple(
-        Example(str(t), str(p) if has else None)
-        for t, p, has in zip(data["texts"], data["pairs"], data["has_pair"], strict=True)
+        Example(str(t), str(p) if has else None, label)
+        for t, p, has, label in zip(
+            data["texts"], data["pairs"], data["has_pair"], labels, strict=True
+        )
     )
     return examples, rows
+
+
+def _lengths(data: Packed, name: str) -> npt.NDArray[np.int64]:
+    found = np.asarray(data[name], np.int64)
+    if found.ndim != 1 or found.min(initial=1) < 1:
+        raise ValueError("its lengths are no lengths")
+    return found
 
 
 def _pictures(data: Packed, contract: Contract, preprocessing: Preprocessing) -> Unpacked:

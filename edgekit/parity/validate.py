@@ -151,7 +151,7 @@ def validate(
     folder, only = locate(Path(target))
     manifest = Manifest.read(folder)
     get_task(manifest.contract.task)  # a task that this edgekit does not know is refused first
-    entries = [e for e in manifest.files if only is None or e.path == only]
+    entries = [e for e in manifest.files if only is None or only in e.file_names]
     if not entries:
         raise ArtifactError(f"'{only}' is not listed in {folder}'s manifest.", "export again.")
     check_thresholds(thresholds, manifest)

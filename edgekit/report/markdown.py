@@ -66,13 +66,17 @@ def folder_report(manifest: Manifest, verdicts: Sequence[FileVerdict]) -> str:
 
 
 def _agreement(parity: FileParity) -> list[tuple[str, ...]]:
-    """How often the label is the source's, near ties included, where only clear ones are judged."""
+    """How often the label is the source's, near ties included, where only clear ones are judged.
+
+    Of a language model its perplexity too, over the source's.
+    """
     judged = {(g.mode, g.metric) for g in parity.gates}
     return [
-        (mode, "top1", f"{values['top1']:.6g}", "-",
-         interval_text(parity.intervals, mode, "top1"), "not judged")
+        (mode, metric, f"{values[metric]:.6g}", "-",
+         interval_text(parity.intervals, mode, metric), "not judged")
         for mode, values in parity.metrics.items()
-        if "top1" in values and (mode, "top1") not in judged
+        for metric in ("top1", "ppl_ratio")
+        if metric in values and (mode, metric) not in judged
     ]  # fmt: skip
 
 

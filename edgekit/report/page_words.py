@@ -13,6 +13,11 @@ _METRICS = {
     "top1": "share of decisions that are the source's",
     "top1_clear": "share of the source's clear decisions that are kept",
     "batch_drift": "difference between a case alone and in a padded batch",
+    "cache_drift": "difference between a text run whole and piece by piece through the cache",
+    "kl_mean": "how far the next token's probabilities are from the source's on average, in nats",
+    "kl_p99": "99 of 100 places are nearer to the source's probabilities",
+    "nll_rise": "how much more the real next token surprises the file, in nats per token",
+    "ppl_ratio": "perplexity of the file over the source's on the same tokens",
     "span_exact": "share of answers that are the source's",
 }
 

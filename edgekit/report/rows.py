@@ -39,6 +39,10 @@ def result_table(verdicts: Sequence[FileVerdict], contract: Contract) -> Table:
     """
     text = contract.input_kind == "text"
     lengths = {"32": "ms 32", "128": "ms 128"} if text else {"1": "ms"}
+    if contract.generation is not None:
+        lengths = {"prefill 32": "ms prefill 32", "decode 32": "ms a token"}
+        if contract.generation.start_id is not None:
+            lengths = {"encode 32": "ms encode 32", "decode 32": "ms a token"}
     rows = []
     for verdict in verdicts:
         entry = verdict.entry
@@ -70,6 +74,9 @@ def parity_text(parity: FileParity | None) -> tuple[str, str]:
     if parity is None or not parity.metrics:
         return "-", "-"
     modes = parity.metrics.values()
+    if all("kl_mean" in m for m in modes):
+        ratio = max(m["ppl_ratio"] for m in modes)
+        return f"KL {max(m['kl_mean'] for m in modes):.1e}", f"ppl x{ratio:.4f}"
     if all("top1" in m for m in modes):
         agree = min(m["top1"] for m in modes)
         return f"top-1 {agree:.2%}", f"rms {max(m['rms_rel'] for m in modes):.1e}"
@@ -80,10 +87,10 @@ def parity_text(parity: FileParity | None) -> tuple[str, str]:
 
 
 def mean_interval(parity: FileParity | None) -> str:
-    """The 95 % interval of the mean that matters (cosine, or top-1), examples run alone."""
+    """The 95 % interval of the mean that matters (KL, top-1 or cosine), run alone."""
     if parity is None:
         return "-"
-    for metric in ("top1", "cosine_mean"):
+    for metric in ("kl_mean", "top1", "cosine_mean"):
         if text := interval_text(parity.intervals, "alone", metric):
             return text
     return "-"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import ArtifactError, UnsupportedError
 from edgekit.manifest import (
+    CHAT_NAME,
     TOKENIZER_NAME,
     FileEntry,
     Manifest,
@@ -44,20 +45,28 @@ def load(
     entry = choose_file(manifest, target, recipe)
     if check:
         problem = check_integrity(path, entry)
-        text = manifest.contract.input_kind == "text"
-        if (
-            not problem
-            and text
-            and _digest(path / TOKENIZER_NAME) != manifest.golden.get(TOKENIZER_NAME)
-        ):
-            problem = f"{TOKENIZER_NAME} is missing or was changed"
+        changed = [
+            name for name in _beside(manifest) if _digest(path / name) != manifest.golden.get(name)
+        ]
+        if changed and not problem:
+            problem = f"{changed[0]} is missing or was changed"
         if problem:
             raise ArtifactError(f"{problem}.", "export again, or copy the folder anew.")
     tokenizer = None
     if manifest.contract.input_kind == "text":
         tokenizer = TextTokenizer.from_folder(path, manifest.contract)
-    session = open_session(path / entry.path, threads)
+    # a token is hundreds of small products: threads that sleep in between cost a third of the speed
+    spin = threads > 1 and manifest.contract.generation is not None
+    session = open_session(path / entry.path, threads, spin=spin)
     return Model(f"{path.name}/{entry.path}", manifest.contract, tokenizer, session)
+
+
+def _beside(manifest: Manifest) -> list[str]:
+    """Files that decide what a text becomes."""
+    contract = manifest.contract
+    chat = contract.generation is not None and contract.generation.chat
+    found = [TOKENIZER_NAME] if contract.input_kind == "text" else []
+    return [*found, CHAT_NAME] if chat else found
 
 
 def _digest(path: Path) -> str | None:

@@ -46,6 +46,15 @@ class Model(GeneratingMethods):
         return self._session
 
     @property
+    def tokenizer(self) -> TextTokenizer:
+        """How it reads text.
+
+        Raises:
+          UsageError: it takes none.
+        """
+        return self._tokenizer
+
+    @property
     def own_method(self) -> str:
         """The method that serves its task."""
         return METHODS[self.contract.task]

@@ -11,13 +11,22 @@ import numpy.typing as npt
 from edgekit.errors import CacheFullError, UsageError
 from edgekit.generation.names import LOGITS_AT, PAST, PRESENT, cache_names
 from edgekit.generation.state import Encoded, Floats, Ids
+from edgekit.runtime.onnx_entries import is_entry
 from edgekit.runtime.onnx_session import OnnxSession, open_runtime
 from edgekit.runtime.session import Inputs, Outputs
 
 
-def open_onnx(path: Path, threads: int = 1) -> OnnxSession:
-    """The session that an ONNX file asks for, by its inputs."""
-    runtime = open_runtime(path, threads)
+def open_onnx(path: Path, threads: int = 1, spin: bool = False) -> OnnxSession:
+    """The session that an ONNX file asks for, by its inputs.
+
+    Args:
+      path, threads, spin: see ``edgekit.runtime.onnx_session``.
+    """
+    if is_entry(path):
+        from edgekit.runtime.onnx_seq2seq import OnnxSeq2SeqSession
+
+        return OnnxSeq2SeqSession.open(path, threads, spin)
+    runtime = open_runtime(path, threads, spin)
     cached = any(i.name.startswith(f"{PAST}.") for i in runtime.get_inputs())
     return OnnxCausalSession(runtime) if cached else OnnxSession(runtime)
 

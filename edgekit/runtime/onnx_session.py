@@ -11,8 +11,13 @@ from edgekit.errors import ArtifactError, MissingExtraError, UsageError, first_l
 from edgekit.runtime.session import Inputs, Outputs
 
 
-def session_options(threads: int) -> Any:
-    """onnxruntime's options for a phone-like run: few threads, no spinning, quiet log."""
+def session_options(threads: int, spin: bool = False) -> Any:
+    """onnxruntime's options for a phone-like run: few threads, no spinning, quiet log.
+
+    Args:
+      threads: inside one call.
+      spin: threads wait busily between products: worth it where a call is hundreds of small ones.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -20,11 +25,11 @@ def session_options(threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # threads that spin between calls cost battery and falsify CPU time
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     return options
 
 
-def open_runtime(path: Path, threads: int = 1) -> Any:
+def open_runtime(path: Path, threads: int = 1, spin: bool = False) -> Any:
     """onnxruntime's own session of a file.
 
     Raises:
@@ -37,7 +42,7 @@ def open_runtime(path: Path, threads: int = 1) -> Any:
         raise MissingExtraError("onnxruntime", "onnx", "running .onnx files") from None
     try:
         return onnxruntime.InferenceSession(
-            str(path), session_options(threads), providers=["CPUExecutionProvider"]
+            str(path), session_options(threads, spin), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises its own untyped classes
         raise ArtifactError(

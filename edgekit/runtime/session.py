@@ -54,7 +54,11 @@ def target_of(path: Path) -> str:
 
 
 def open_session(
-    path: Path, threads: int = 1, bucket: int | None = None, weight_cache: bool = True
+    path: Path,
+    threads: int = 1,
+    bucket: int | None = None,
+    weight_cache: bool = True,
+    spin: bool = False,
 ) -> Session:
     """Open an exported file with the runtime it is made for.
 
@@ -64,6 +68,7 @@ def open_session(
       bucket: TFLite only: always take the signature of this length, for checks.
       weight_cache: TFLite only: keep XNNPACK's packed weights in the user's cache folder, mapped
         instead of private memory.
+      spin: ONNX only: several threads wait busily for each other.
     Raises:
       MissingExtraError: the runtime is not installed.
       ArtifactError: the runtime refuses the file.
@@ -74,7 +79,7 @@ def open_session(
     if target == "onnx":
         from edgekit.runtime.onnx_generation import open_onnx
 
-        return open_onnx(path, threads)
-    from edgekit.runtime.tflite_session import TfliteSession
+        return open_onnx(path, threads, spin)
+    from edgekit.runtime.tflite_generation import open_tflite
 
-    return TfliteSession(path, threads, bucket, weight_cache)
+    return open_tflite(path, threads, bucket, weight_cache)

@@ -45,8 +45,7 @@ class TfliteSession:
     ) -> None:
         self._has_run = False
         if not has_avx():
-            self._signatures = open_runners(path, threads, bucket)
-            self.buckets = tuple(sorted({length for _, length in self._signatures if length}))
+            self._signatures = self._open_plain(path, threads, bucket)
             return
         with quiet_native_log():  # importing starts the runtime's environment already
             try:
@@ -72,7 +71,7 @@ class TfliteSession:
                 )
                 model = litert.CompiledModel.from_file(str(path), options=options)
                 self._signatures = self._open_signatures(model, bucket)
-            except UsageError:
+            except (ArtifactError, UsageError):
                 raise
             except Exception as error:  # the binding raises RuntimeError and worse
                 raise ArtifactError(
@@ -85,6 +84,16 @@ class TfliteSession:
         # the runtime talks when it is taken down as well
         weakref.finalize(self, _release, self._signatures)
         _quiet_exit()
+
+    @property
+    def signatures(self) -> Signatures:
+        """(entry, length) -> what runs it."""
+        return self._signatures
+
+    def _open_plain(self, path: Path, threads: int, bucket: int | None) -> Signatures:
+        found = open_runners(path, threads, bucket)
+        self.buckets = tuple(sorted({length for _, length in found if length}))
+        return found
 
     def _open_signatures(self, model: Any, only: int | None) -> Signatures:
         listed = model.get_signature_list()

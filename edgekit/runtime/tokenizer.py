@@ -17,6 +17,9 @@ from edgekit.manifest import CHAT_NAME, TOKENIZER_NAME
 
 Ids = dict[str, npt.NDArray[np.int64]]
 
+#: begins the names of what a decoder reads beside its source
+DECODER = "decoder_"
+
 #: contract input -> attribute of the tokenizers library's Encoding
 _SOURCES = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 
@@ -53,6 +56,8 @@ class TextTokenizer:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._contract = contract
+        # what a decoder reads is the task's to make
+        self._names = [name for name in contract.input_names if not name.startswith(DECODER)]
         #: how a conversation becomes a prompt (``edgekit.generation.chat``); "" where there is none
         self.chat_template = chat_template
         self._truncate()
@@ -197,11 +202,11 @@ class TextTokenizer:
         if not encoding.ids:
             # a text without words, and no special tokens around it: no model takes zero tokens
             stand_in = {"input_ids": self._contract.pad_id, "attention_mask": 1}
-            names = self._contract.input_names
+            names = self._names
             return {name: np.array([stand_in.get(name, 0)], np.int64) for name in names}
         return {
             name: np.asarray(getattr(encoding, _SOURCES[name]), dtype=np.int64)
-            for name in self._contract.input_names
+            for name in self._names
         }
 
     def _places(self, encoding: Any) -> Encoded:
@@ -247,12 +252,14 @@ def pad_batch(rows: Sequence[Ids], contract: Contract, length: int | None = None
     Args:
       rows: what ``TextTokenizer.encode`` gave.
       contract: names the pad id and side.
-      length: width of the batch; the longest example when None.
+      length: width of the batch; the longest example when None. What a decoder reads beside its
+        source is as wide as its own longest example.
     """
-    width = length or max(len(row["input_ids"]) for row in rows)
     batch: Ids = {}
     for name in rows[0]:
-        fill = contract.pad_id if name == "input_ids" else 0
+        own = name.startswith(DECODER)
+        width = (None if own else length) or max(len(row[name]) for row in rows)
+        fill = contract.pad_id if name.endswith("input_ids") else 0
         out = np.full((len(rows), width), fill, np.int64)
         for i, row in enumerate(rows):
             n = len(row[name])

@@ -12,11 +12,11 @@ from edgekit.errors import UsageError
 from edgekit.scaling.answer import Answer, FourBits, answer_budget, four_bits
 from edgekit.scaling.curves import Offsets, fit_offsets, split_by_bits
 from edgekit.scaling.family import Family
-from edgekit.scaling.front import front_shares, front_of
+from edgekit.scaling.front import front_of, front_shares
 from edgekit.scaling.laws import DamageLine, damage_lines
 from edgekit.scaling.leave_one_out import Held, leave_one_out
-from edgekit.scaling.power import LawFit, power_laws
 from edgekit.scaling.point import ScalingPoint
+from edgekit.scaling.power import LawFit, power_laws
 from edgekit.sweep.options import Refused
 
 #: what scaling.json says it is

@@ -106,6 +106,9 @@ def builtin_cases(contract: Contract) -> list[Example]:
     examples = builtin_texts(contract.max_length, task.takes_pairs)
     if task.name == "token-classification":
         examples += builtin_names()
+    if task.name == "text2text-generation":
+        values = max(VALUES_PER_EXAMPLE, LEAST_POSITIONS * int(contract.outputs[0].shape[-1]))
+        examples = _fewer(examples, _MOST_VALUES // values)
     if task.name == "fill-mask":
         examples = _fewer(examples, _MOST_VALUES // int(contract.outputs[0].shape[-1]))
     return examples

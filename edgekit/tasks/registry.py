@@ -10,6 +10,7 @@ from edgekit.tasks.fill_mask import FillMask
 from edgekit.tasks.image_classification import ImageClassification
 from edgekit.tasks.question_answering import QuestionAnswering
 from edgekit.tasks.sentence_embedding import SentenceEmbedding
+from edgekit.tasks.text2text_generation import Text2TextGeneration
 from edgekit.tasks.text_classification import TextClassification
 from edgekit.tasks.text_generation import TextGeneration
 from edgekit.tasks.token_classification import TokenClassification
@@ -24,6 +25,7 @@ _TASKS: dict[str, Task] = {
         ImageClassification(),
         QuestionAnswering(),
         SentenceEmbedding(),
+        Text2TextGeneration(),
         TextClassification(),
         TextGeneration(),
         TokenClassification(),

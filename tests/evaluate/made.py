@@ -6,6 +6,7 @@ import numpy as np
 
 from edgekit.contract import Contract, TensorSpec
 from edgekit.evaluate.metrics import Answers
+from edgekit.evaluate.perplexity import Losses, Windows
 
 NAMES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 _PROBLEMS = {
@@ -51,6 +52,18 @@ def random_answers(kind: str, seed: int, n: int = 80, labels: int = 4) -> Answer
                  for row in truth]  # fmt: skip
         return Answers(kind, [[str(t) for t in row] for row in truth],
                        [[str(t) for t in row] for row in found])  # fmt: skip
+    if kind == "language-model":
+        tokens = rng.integers(1, 60, n).astype(np.float64)
+        nats = tokens * rng.gamma(4, 0.5, n)
+        return Answers(kind, [None] * n, Losses(nats, tokens, tokens // 2 + 1, tokens * 4,
+                                                Windows(64, 32)))  # fmt: skip
+    if kind == "written-text":
+        said = ("the", "fox", "Häuser", "ran,", "over", "2.5", "a", "wall", "again.")
+        texts = [[str(w) for w in rng.choice(said, rng.integers(3, 15))] for _ in range(n)]
+        other = [[w if rng.random() < 0.8 else str(rng.choice(said)) for w in row]
+                 for row in texts]  # fmt: skip
+        return Answers(kind, [" ".join(row) for row in texts],
+                       [" ".join(row) for row in other])  # fmt: skip
     words = ("red", "the fox", "a house", "Blue!", "")
     truth = [tuple(rng.choice(words, rng.integers(0, 3))) for _ in range(n)]
     said = [str(row[0]) if row and rng.random() < 0.6 else str(rng.choice(words)) + " old"

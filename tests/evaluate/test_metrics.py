@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import sacrebleu
 import seqeval.metrics
 import sklearn.metrics
+from rouge_score import rouge_scorer
 from scipy import stats
 
 from edgekit.errors import MissingExtraError, UnsupportedError, UsageError
@@ -15,7 +17,9 @@ from edgekit.evaluate import metrics as m
 from edgekit.evaluate.metrics import Answers, choose_metrics, kind_of, library_value, weighted
 from tests.evaluate.made import contract, random_answers
 
-CASES = [(kind, name) for kind, names in m.KINDS.items() for name in names]
+#: perplexity has no library: tests/evaluate/test_perplexity.py
+CASES = [(kind, name) for kind, names in m.KINDS.items() for name in names
+         if kind != "language-model"]  # fmt: skip
 
 
 def direct(name: str, answers: Answers) -> float:
@@ -25,6 +29,16 @@ def direct(name: str, answers: Answers) -> float:
         return stats.pearsonr(truth, found).statistic
     if name == "spearman":
         return stats.spearmanr(truth, found).statistic
+    if answers.kind == "written-text":
+        if name == "exact-match":
+            return float(np.mean([a == b for a, b in zip(truth, found, strict=True)]))
+        if name in ("bleu", "chrf"):
+            score = sacrebleu.corpus_bleu if name == "bleu" else sacrebleu.corpus_chrf
+            return score(found, [truth]).score / 100
+        key = name.replace("-", "").replace("rougel", "rougeL")
+        scorer = rouge_scorer.RougeScorer([key])
+        rows = zip(truth, found, strict=True)
+        return float(np.mean([scorer.score(a, b)[key].fmeasure for a, b in rows]))
     if answers.kind == "token-classification":
         return {
             "entity-f1": seqeval.metrics.f1_score,
@@ -110,11 +124,22 @@ def test_equal_numbers_have_no_correlation(name: str) -> None:
         ("sentence-embedding", "spearman"),
         ("token-classification", "entity-f1"),
         ("question-answering", "qa-f1"),
+        ("language-model", "perplexity"),
+        ("written-text", "chrf"),
     ],
 )
 def test_each_kind_has_a_default(kind: str, default: str) -> None:
     assert choose_metrics((), kind, contract(kind)) == (default,)
-    assert kind_of(contract(kind)) == kind
+    writing = {"language-model": "text-generation", "written-text": "text2text-generation"}
+    assert kind_of(contract(writing.get(kind, kind))) == kind
+
+
+def test_a_causal_model_writes_where_a_metric_of_answers_is_asked_for() -> None:
+    causal = contract("text-generation")
+    assert kind_of(causal, ["rouge-l"]) == "written-text"
+    assert kind_of(causal, ["bits-per-byte"]) == "language-model"
+    with pytest.raises(UsageError, match="metric 'perplexity' does not fit"):
+        choose_metrics(["perplexity", "bleu"], kind_of(causal, ["perplexity", "bleu"]), causal)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +184,7 @@ def test_tasks_without_labels_are_refused() -> None:
         ("sklearn", "scikit-learn", "single-label"),
         ("scipy", "scipy", "regression"),
         ("seqeval", "seqeval", "token-classification"),
+        ("sacrebleu", "sacrebleu", "written-text"),
     ],
 )
 def test_a_missing_library_is_told_with_the_install_line(

@@ -174,6 +174,18 @@ public final class Contract {
         throw new BundleException(tokens + " tokens exceed the largest length of the model file");
     }
 
+    /**
+     * How the model writes.
+     *
+     * @throws BundleException it generates no text
+     */
+    public Generation generation() {
+        if (!root.has("generation")) {
+            throw new BundleException("the model generates no text");
+        }
+        return new Generation(root.node("generation"));
+    }
+
     List<Listed> files() {
         return files;
     }

@@ -1,5 +1,6 @@
 package dev.edgekit.core;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -47,41 +48,61 @@ public final class SelfTest {
      * @throws BundleException the task has one output per token, which this test does not compare
      */
     public Outcome run(Runner runner) {
-        double worst = metric.equals("cosine") ? 1 : 0;
-        double squares = 0;
-        double signal = 0;
+        return run((row, positions) -> {
+            if (positions != null) {
+                throw new BundleException("the self-test of token tasks needs every token's output");
+            }
+            return List.of(runner.run(row));
+        });
+    }
+
+    /** Runs all cases of a language model, one token a time: the logits behind each that is judged. */
+    public Outcome run(LanguageRunner runner) {
+        return run((row, positions) -> {
+            List<float[]> found = new ArrayList<>();
+            long[] ids = row.ids();
+            int next = 0;
+            runner.reset();
+            for (int i = 0; i < ids.length && next < positions.length; i++) {
+                float[] logits = runner.feed(new long[] {ids[i]});
+                if (positions[next] == i) {
+                    found.add(logits);
+                    next++;
+                }
+            }
+            return found;
+        });
+    }
+
+    /** What a runtime gives for one example. */
+    private interface Outputs {
+        /** The judged rows; positions of their tokens, or null where the example is one row. */
+        List<float[]> of(Row row, int[] positions);
+    }
+
+    private Outcome run(Outputs outputs) {
+        Distance distance = new Distance(metric);
         for (Node one : cases) {
             String text = one.text("text");
             Row row = tokenizer.encode(text, one.has("pair") ? one.text("pair") : null);
             if (!Arrays.equals(row.ids(), longs(one.integers("ids")))) {
                 return new Outcome(false, "other ids than the source's for '" + text + "'");
             }
-            if (one.has("positions")) {
-                throw new BundleException("the self-test of token tasks needs every token's output");
+            int[] positions = one.has("positions") ? one.integers("positions") : null;
+            List<float[]> found = outputs.of(row, positions);
+            List<?> expected = one.list("output");
+            if (found.size() != expected.size()) {
+                return new Outcome(false, found.size() + " rows, " + expected.size() + " expected");
             }
-            float[] expected = floats((List<?>) one.list("output").get(0));
-            float[] found = runner.run(row);
-            if (found.length != expected.length) {
-                return new Outcome(false, found.length + " values, " + expected.length + " expected");
-            }
-            double largest = 0;
-            double error = 0;
-            for (int i = 0; i < found.length; i++) {
-                double apart = (double) found[i] - expected[i];
-                squares += apart * apart;
-                signal += (double) expected[i] * expected[i];
-                // a value that is no number stays one: maximum of NaN is NaN
-                error = Math.max(error, Math.abs(apart));
-                largest = Math.max(largest, Math.abs(expected[i]));
-            }
-            if (metric.equals("cosine")) {
-                worst = Math.min(worst, Post.cosine(expected, found));
-            } else if (metric.equals("rms_rel")) {
-                worst = Math.sqrt(squares / signal);
-            } else {
-                worst = Math.max(worst, error / Math.max(1, largest));
+            for (int i = 0; i < found.size(); i++) {
+                float[] wanted = floats((List<?>) expected.get(i));
+                if (found.get(i).length != wanted.length) {
+                    return new Outcome(false, found.get(i).length + " values, " + wanted.length + " expected");
+                }
+                distance.add(wanted, found.get(i));
             }
         }
+        double worst = distance.worst();
         boolean passed = metric.equals("cosine") ? worst >= bound : worst <= bound; // NaN: neither
         return new Outcome(passed, String.format(java.util.Locale.ROOT,
                 "%d texts, ids equal, %s %.6f at worst, %.6f allowed", cases.size(), metric, worst, bound));

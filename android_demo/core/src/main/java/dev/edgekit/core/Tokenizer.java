@@ -15,6 +15,7 @@ public final class Tokenizer {
     private final List<Node> single;
     private final List<Node> pair;
     private final boolean cutsLeft;
+    private final Decoder decoder;
 
     /**
      * Builds the steps that the contract names.
@@ -41,6 +42,7 @@ public final class Tokenizer {
         single = node.nodes("single");
         pair = node.nodes("pair");
         cutsLeft = node.text("truncation_side").equals("left");
+        decoder = node.has("decode") ? new Decoder(node, known) : null;
     }
 
     /** A text as ids, cut to the contract's length, not filled up. */
@@ -59,6 +61,23 @@ public final class Tokenizer {
         List<Integer> b = second == null ? new ArrayList<>() : ids(second);
         cut(a, b, contract.maxLength() - special);
         return row(template, a, b);
+    }
+
+    /** A prompt as ids, special ones included, however many there are: none is ever cut. */
+    public long[] prompt(String text) {
+        return row(single, ids(text), new ArrayList<>()).ids();
+    }
+
+    /**
+     * Ids to text.
+     *
+     * @throws BundleException the model generates no text, and its bundle does not say how
+     */
+    public Decoder decoder() {
+        if (decoder == null) {
+            throw new BundleException("the bundle does not say how ids become text");
+        }
+        return decoder;
     }
 
     private Row row(List<Node> template, List<Integer> a, List<Integer> b) {

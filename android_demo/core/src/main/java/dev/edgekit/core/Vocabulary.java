@@ -10,12 +10,13 @@ final class Vocabulary {
             List.of("control", "mark", "combining", "punctuation", "letter", "number");
 
     private final Map<String, Integer> ids = new HashMap<>();
+    private final List<?> tokens;
     private final Map<Long, Long> merges = new HashMap<>();
     final Map<String, CharClass> classes = new HashMap<>();
 
     Vocabulary(Object json) {
         Node node = Node.of(json, "vocab.json");
-        List<?> tokens = node.list("tokens");
+        tokens = node.list("tokens");
         for (int id = 0; id < tokens.size(); id++) {
             if (tokens.get(id) != null) {
                 ids.put((String) tokens.get(id), id);
@@ -40,6 +41,11 @@ final class Vocabulary {
     /** The id of a token, or -1. */
     int id(String token) {
         return ids.getOrDefault(token, -1);
+    }
+
+    /** The token of an id, or null. */
+    String token(int id) {
+        return id >= 0 && id < tokens.size() ? (String) tokens.get(id) : null;
     }
 
     /** Rank (upper half) and id (lower half) of two ids merged, or -1 where they do not merge. */
