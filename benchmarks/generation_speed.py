@@ -102,10 +102,10 @@ class Contestant:
         wall, cpu = np.array(self.decode).T
         first, first_cpu = np.array(self.prefill).T
         bound = bandwidth / self.weight_bytes
-        best = 1 / wall.min()
+        best = 1 / float(wall.min())
         return {
             "name": self.name, "runs": self.runs, "weight_bytes": self.weight_bytes,
-            "decode_per_s": {"best": best, "median": 1 / float(np.median(wall))},
+            "decode_per_s": {"best": float(best), "median": 1 / float(np.median(wall))},
             "decode_cpu_ms": {"min": cpu.min() * 1e3, "median": float(np.median(cpu)) * 1e3},
             "first_token_ms": {"min": first.min() * 1e3, "median": float(np.median(first)) * 1e3},
             "prefill_per_s": {"best": PROMPT / first.min(),
@@ -188,10 +188,12 @@ def measure(threads: int, rounds: int, rows: list[Contestant]) -> dict[str, Any]
 def ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Decode tokens a second of ours over those of its rival, as far as both were measured."""
     speed = {row["name"]: row["decode_per_s"] for row in rows if "decode_per_s" in row}
+    cpu = {row["name"]: row["decode_cpu_ms"] for row in rows if "decode_cpu_ms" in row}
     return [
         {"ours": ours, "rival": rival, "asked": asked,
          "best": speed[ours]["best"] / speed[rival]["best"],
-         "median": speed[ours]["median"] / speed[rival]["median"]}
+         "median": speed[ours]["median"] / speed[rival]["median"],
+         "cpu": cpu[rival]["min"] / cpu[ours]["min"]}
         for ours, rival, asked in ASKED
         if ours in speed and rival in speed
     ]  # fmt: skip
@@ -231,8 +233,9 @@ def show() -> None:
         print_table(("", "MB a token", "decode/s", "median", "cpu ms", "bound/s", "of it",
                      "prefill/s", "first ms"), rows)  # fmt: skip
         shown = [(r["ours"], r["rival"], f"{r['best']:.2f}", f"{r['median']:.2f}",
+                  f"{r['cpu']:.2f}",
                   f">= {r['asked']}" if r["asked"] else "-") for r in found["ratios"]]  # fmt: skip
-        print_table(("decode", "against", "best", "median", "asked"), shown)
+        print_table(("decode", "against", "best", "median", "least CPU", "asked"), shown)
         print_line("")
     print_line(
         f"Rates are those of a quiet moment. {result['cache'] / 1e6:.0f} MB of cache keep a part of"

@@ -51,12 +51,14 @@ class Answers:
         (token-classification); accepted answers and the model's text (question-answering); the
         wanted and the model's text (written-text); nothing and ``Losses`` (language-model).
       positive: index of the label that precision, recall and f1 are about.
+      tokens: ids of the written texts, row by row (written-text); else empty.
     """
 
     kind: str
     truth: Any
     predicted: Any
     positive: int = 1
+    tokens: tuple[tuple[int, ...], ...] = ()
 
 
 def kind_of(contract: Contract, asked: Sequence[str] = ()) -> str:

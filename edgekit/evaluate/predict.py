@@ -52,6 +52,7 @@ def answers_of(
     labels = model.contract.labels
     truth: Any = truths
     predicted: Any
+    tokens: tuple[tuple[int, ...], ...] = ()
     if kind == "single-label":
         results = model.classify(given)
         _check_finite([r["score"] for r in results], rows)
@@ -89,21 +90,34 @@ def answers_of(
         )
         _check_finite(predicted.nats, rows)
     elif kind == "written-text":
-        predicted = _written(model, given, reading or Reading())
+        predicted, tokens = _written(model, given, reading or Reading())
     else:
         # "no answer" competes where some rows have none, as in SQuAD 2
         impossible = not all(truths)
         found = model.answer(given, max_answer=MAX_ANSWER, impossible=impossible)
         predicted = [best[0]["answer"] if best else "" for best in found]
-    return Answers(kind, truth, predicted, positive)
+    return Answers(kind, truth, predicted, positive, tokens)
 
 
-def _written(model: Model, prompts: Sequence[str], reading: Reading) -> list[str]:
+def _written(
+    model: Model, prompts: Sequence[str], reading: Reading
+) -> tuple[list[str], tuple[tuple[int, ...], ...]]:
     """The best tokens, or the checkpoint's own beam search: never by chance."""
     about = model.contract.generation
     most = reading.max_new_tokens or (about and about.sampling.max_new_tokens) or MAX_NEW_TOKENS
     found = model.generate_all(prompts, temperature=0.0, max_new_tokens=most)
-    return [result.text for result in found]
+    return [result.text for result in found], tuple(result.ids for result in found)
+
+
+def agreement(found: Answers, source: Answers) -> float | None:
+    """Mean number of tokens before two texts part."""
+    if not found.tokens:
+        return None
+    lengths = []
+    for a, b in zip(found.tokens, source.tokens, strict=True):
+        apart = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+        lengths.append(next(apart, min(len(a), len(b))))
+    return float(np.mean(lengths))
 
 
 def count_cut(model: Model, kind: str, rows: Sequence[Row]) -> int:

@@ -25,7 +25,7 @@ from edgekit.evaluate.metrics import (
     weighted,
 )
 from edgekit.evaluate.perplexity import Windows
-from edgekit.evaluate.predict import Reading, answers_of, count_cut, told
+from edgekit.evaluate.predict import Reading, agreement, answers_of, count_cut, told
 from edgekit.evaluate.resample import Estimate, estimate, resampled
 from edgekit.evaluate.subjects import SOURCE, Choice, subjects_of
 from edgekit.progress import Progress
@@ -42,12 +42,15 @@ class Scores:
       values: by metric.
       differences: value minus the source's, by metric, paired; empty without a reference.
       same: share of rows with the source's prediction; None without a reference, and for numbers.
+      agreement: of written texts: tokens until the file's text leaves the source's, mean over rows;
+        None without a reference. No measure of quality: texts part at the first near tie.
     """
 
     name: str
     values: dict[str, Estimate]
     differences: dict[str, Estimate]
     same: float | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Evaluation:
                 "values": {k: _plain(v, self.rows) for k, v in m.values.items()},
                 "against_source": {k: _plain(v, self.rows) for k, v in m.differences.items()},
                 "same_as_source": m.same,
+                **({} if m.agreement is None else {"tokens_as_source": m.agreement}),
             }
             for m in self.models
         ]
@@ -241,7 +245,8 @@ def compare_models(
                     value - library_value(metric, source), samples - spread[f"{SOURCE}\n{metric}"]
                 )
         same = None if source is None else _same(found, source)
-        scores.append(Scores(name, values, differences, same))
+        agreed = None if source is None else agreement(found, source)
+        scores.append(Scores(name, values, differences, same, agreed))
     return tuple(scores)
 
 

@@ -53,6 +53,13 @@ def lines(result: Evaluation) -> list[str]:
     ]
     if same:
         said.append(f"same prediction as the source: {', '.join(same)}")
+    agreed = [
+        f"{model.name} {model.agreement:.1f}"
+        for model in result.models[1:]
+        if model.agreement is not None
+    ]
+    if agreed:
+        said.append(f"tokens until the text leaves the source's, on average: {', '.join(agreed)}")
     undefined = [m for m in result.metrics if any(math.isnan(s.values[m].value)
                                                   for s in result.models)]  # fmt: skip
     if undefined:

@@ -108,6 +108,9 @@ def test_written_answers_are_the_same_from_source_and_file(
                       max_new_tokens=8)  # fmt: skip
     source, exact = result.models
     assert exact.same == 1
+    assert source.agreement == exact.agreement
+    assert exact.agreement is not None
+    assert 1 <= exact.agreement <= 8
     assert {m: v.value for m, v in exact.values.items()} == {
         m: v.value for m, v in source.values.items()
     }

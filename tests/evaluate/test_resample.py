@@ -97,3 +97,13 @@ def test_without_a_source_nothing_is_compared() -> None:
     assert alone.same is None
     both = compare_models(("accuracy",), {"a": answers, "b": answers}, 80)
     assert not any(model.differences for model in both)
+
+
+def test_texts_agree_until_the_first_other_token() -> None:
+    said = random_answers("written-text", 2, n=3)
+    ids = ((1, 2, 3), (4,), (5, 6))
+    source = type(said)(said.kind, said.truth, said.predicted, tokens=ids)
+    file = type(said)(said.kind, said.truth, said.predicted, tokens=((1, 2, 9), (4, 7), (0, 6)))
+    first, other = compare_models(("chrf",), {SOURCE: source, "file": file}, 3)
+    assert first.agreement == pytest.approx((3 + 1 + 2) / 3)
+    assert other.agreement == pytest.approx((2 + 1 + 0) / 3)
