@@ -158,7 +158,7 @@ def _check_names(members: Sequence[_Told]) -> None:
         raise UsageError(
             f"'{new['name']}' has another tokenizer than '{first['name']}', and texts are longer "
             "than a window: they would be scored on other parts of the text.",
-            "give shorter texts (then compared per UTF-8 byte), or models of one tokenizer.",
+            "give shorter texts (compared per UTF-8 byte then), or models of one tokenizer.",
         )
     if new["tokenizer"] == first["tokenizer"] and new["window"] != first["window"]:
         raise UsageError(

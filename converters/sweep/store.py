@@ -80,9 +80,8 @@ class PointStore(Generic[P]):
         _refuse_other(folder, kind)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _hold(
-                folder, kind
-            )  # first, so that a folder that was killed early is ours
+            # first, so that a folder that was killed early is ours
+            self._lock = _hold(folder, kind)
             self._points.mkdir(exist_ok=True)
             # left by a run that was killed
             shutil.rmtree(self.work, ignore_errors=True)

@@ -26,9 +26,9 @@ from edgekit.errors import GateFailed, UsageError
 @click.option("--budget", "budgets", multiple=True, metavar="1MB",
               help="Which model at which k for so many bytes; may repeat.")  # fmt: skip
 @click.option("--simulate", multiple=True, metavar="float,quantile",
-              help="Data types without a kernel, in torch: float, quantile; int beside them.")  # fmt: skip
+              help="Data types without a kernel, in torch: int, float, quantile.")  # fmt: skip
 @click.option("--tokens", metavar="5e9,2e10",
-              help="Training tokens of each model, for the power law; default: left out.")  # fmt: skip
+              help="Training tokens of each model; default: not known.")  # fmt: skip
 @click.option("--calibration", metavar="FILE",
               help="Texts that quantization may look at; default: built in.")  # fmt: skip
 @click.option("--max-length", type=click.IntRange(min=3), metavar="N",

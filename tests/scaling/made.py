@@ -84,6 +84,9 @@ def scaling(budgets: Sequence[int] = (), noise: float = 0.01) -> Scaling:
         point("m10000", 10_000, 4, value, form="float", simulated=True),
         point("m40000", 40_000, 4, damaged(40_000, 4), form="float", simulated=True),
     )
-    broken = ScalingPoint("m10000", 10_000, "w6g32", "int", 6, 65_000.0, 9000,
-                          (math.log(2) * TOKENS,) * TEXTS, ("a & b: stored as <int8>",))  # fmt: skip
+    losses = (math.log(2) * TOKENS,) * TEXTS
+    problems = ("a & b: stored as <int8>",)
+    broken = ScalingPoint(
+        "m10000", 10_000, "w6g32", "int", 6, 65_000.0, 9000, losses, problems
+    )  # fmt: skip
     return Scaling(FACTS, (*made.points, *more, broken), made.weights, tuple(budgets))

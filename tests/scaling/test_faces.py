@@ -53,9 +53,7 @@ def test_lines_answer_first_and_mark_what_is_simulated() -> None:
     text = "\n".join(said)
     assert "no runtime kernel" in text
     assert "leave one model out (m40000, m160000; files, 4 bits and more, 6 points)" in text
-    assert (
-        "power law y = a * N^b * D^c (unquantized, 4 points): not fitted: training tokens" in text
-    )
+    assert "y = a * N^b * D^c (unquantized, 4 points): not fitted: training tokens are" in text
     assert "audit: a & b: stored as <int8>" in text
 
 
