@@ -40,6 +40,8 @@ from edgekit.progress import Progress
 from edgekit.runtime.model import Model
 from edgekit.runtime.rows import require_text
 from edgekit.runtime.tokenizer import TextTokenizer
+from edgekit.scaling.options import ScalingOptions
+from edgekit.scaling.result import Scaling
 from edgekit.staging import staged_folder
 from edgekit.support import TARGETS, check_supported
 from edgekit.sweep.options import SweepOptions
@@ -259,6 +261,21 @@ def sweep(
         metric=metric,
     )
     return run_sweep(setup, options, Path(out), jobs, scheduler, progress or Progress.silent())
+
+
+def scaling(
+    models: Sequence[str | os.PathLike[str]],
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: ScalingOptions | None = None,
+    calibration: str | os.PathLike[str] | None = None,
+    max_length: int | None = None,
+    progress: Progress | None = None,
+) -> Scaling:
+    """Which model of a family at which k, for a size: see ``edgekit.converters.scaling.open``."""
+    from edgekit.converters.scaling import open as opened
+
+    return opened.scaling(models, data, out, options, calibration, max_length, progress)
 
 
 def _absolute(model: str) -> str:

@@ -159,18 +159,21 @@ def run_pipeline(
                         checkpoint, target, model, recipe, stats, text, progress, Path(scratch)
                     )
                 progress.stage(f"write {target.name} {recipe}")
-                for file in write_recipe(checkpoint, target, model, recipe, made, folder, sketches):
+                written = write_recipe(checkpoint, target, model, recipe, made, folder, sketches)
+                calibrated = made.calibration
+                del made  # all weights of the model: they are in the file now
+                let_go()
+                for file in written:
                     file = with_clusters(file, structures)
                     golden = replace(golden, sketches=dict(sketches))
-                    let_go()
                     progress.stage(f"verify {file.path.name}")
                     verdict = _verify(file, target, recipe, golden, checkpoint)
-                    notes = calibration_notes(made.calibration, text, examples)
+                    notes = calibration_notes(calibrated, text, examples)
                     kept = kept_structure(file, checkpoint.parameters, structures)
                     notes += structure_notes(kept)
                     entry = replace(
                         verdict.entry,
-                        calibration=made.calibration,
+                        calibration=calibrated,
                         notes=[*verdict.entry.notes, *notes, *budget_notes(budget)],
                         structure=kept,
                         mix={name: str(grid) for name, grid in recipe.mix.items()},

@@ -140,7 +140,7 @@ class Member:
     def _simulated(self, wanted: Wanted) -> ScalingPoint:
         recipe = Recipe.parse(wanted.recipe)
         assert isinstance(recipe.weights, Grid)
-        group = recipe.weights.group if recipe.weights.grain == "group" else 0
+        group = (recipe.weights.group or 0) if recipe.weights.grain == "group" else 0
         parameters = self.checkpoint.parameters
         matrices = {name for name, role in self._roles.items() if role == "matrix"}
         shapes = {name: parameters[name].shape for name in self._roles}

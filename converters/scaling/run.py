@@ -124,7 +124,7 @@ def _measure(
         "made_by": made_by(),
         **member.facts,
     }
-    points = []
+    points: list[ScalingPoint] = []
     for number, each in enumerate(wanted):
         content = as_plain({"precision": each.name, "simulated": each.simulated, **shared})
         point = store.read(content)

@@ -30,7 +30,8 @@ SCALE_BITS = 16
 def int_values(bits: int) -> Floats:
     """Symmetric integers over their largest, float32 [2**bits - 1], in [-1, 1]."""
     top = 2 ** (bits - 1) - 1
-    return (np.arange(-top, top + 1) / top).astype(np.float32)
+    values: Floats = (np.arange(-top, top + 1) / top).astype(np.float32)
+    return values
 
 
 def float_values(bits: int) -> Floats:

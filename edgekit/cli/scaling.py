@@ -66,7 +66,7 @@ def command(
     edgekit scaling ./small ./large --data held-out.jsonl -o law --budget 1MB --budget 2MB
     edgekit scaling ./small ./large --data held-out.jsonl -o law --simulate int,float,quantile
     """
-    from edgekit.converters.scaling.open import scaling
+    from edgekit.converters.api import scaling
     from edgekit.progress import Progress
     from edgekit.report.scaling_lines import lines
     from edgekit.report.scaling_rows import header, table_rows

@@ -9,7 +9,7 @@ from edgekit.budget import read_budget
 from edgekit.errors import UnsupportedError, UsageError
 from edgekit.recipe import Recipe
 from edgekit.support import METHODS, TARGETS, check_supported
-from edgekit.sweep.options import Refused, SweepOptions
+from edgekit.sweep.options import Combination, Refused, SweepOptions
 
 #: simulated data types; "int" is the plain grid, for a fair comparison with the other two
 SIMULATED = ("int", "float", "quantile")
@@ -91,7 +91,7 @@ class ScalingOptions:
         if not made:
             raise UnsupportedError(f"no precision is made: {refused[0].reason}", refused[0].hint)
         simulated = self._simulated()
-        widths = [*made, *refused] if simulated else []
+        widths: list[Combination | Refused] = [*made, *refused] if simulated else []
         for form in simulated:
             for grid in widths:
                 found.append(Wanted(grid.recipe, form, _bits_of(grid.recipe), simulated=True))
