@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import SHARED, WORK, save
+from common import SHARED, WORK, load, save
 from peers_files import peers_python
 
 import edgekit
 from edgekit.manifest import Manifest
+from edgekit.report.terminal import print_line, print_table
 from edgekit.runtime.session import open_session
 from edgekit.runtime.tokenizer import TextTokenizer
 
@@ -181,13 +182,25 @@ def main() -> None:
         "generation_quality",
         {"tokens": int(tokens.sum()), "rows": table, "greedy": greedy, "prompts": len(PROMPTS)},
     )
-    print(f"{int(tokens.sum())} tokens; greedy the same: {greedy} of {len(PROMPTS)}")
-    for name, row in table.items():
-        print(
-            f"{name:28} {row['bytes']:>9,} B  ppl {row['perplexity']:.4f}  "
-            f"+{row['rise_percent']:.2f} % ({row['rise_low']:.2f} to {row['rise_high']:.2f})  "
-            f"max abs {row.get('max_abs', float('nan')):.2g}"
-        )
+    show()
+
+
+def show() -> None:
+    """The committed numbers as a table."""
+    result = load("generation_quality")["result"]
+    rows = []
+    for name, row in result["rows"].items():
+        exact = f"{row['max_abs']:.1e}" if "max_abs" in row else "-"
+        rise = f"{row['rise_percent']:+.2f} ({row['rise_low']:+.2f} to {row['rise_high']:+.2f})"
+        size = f"{row['bytes'] / 1000:.1f}" if row["bytes"] else "-"
+        agree = f"{100 * row['top1']:.1f}" if "top1" in row else "-"
+        rows.append((name, size, f"{row['perplexity']:.4f}", rise, agree, exact))
+    print_table(("file", "kB", "perplexity", "% over source", "top-1 %", "max abs"), rows)
+    same = ", ".join(f"{target} {count}" for target, count in result["greedy"].items())
+    print_line(
+        f"{result['tokens']:,} tokens; greedy text of 200 tokens the same as transformers': {same} "
+        f"of {result['prompts']} prompts"
+    )
 
 
 if __name__ == "__main__":

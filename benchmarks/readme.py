@@ -21,6 +21,8 @@ import click
 import codebooks
 import conversion
 import families
+import generation_quality
+import generation_speed
 import image_kernels
 import images
 import kbit_files
@@ -71,6 +73,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "codebooks": lambda: _shown(codebooks.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
+    "generation_quality": lambda: _shown(generation_quality.show),
+    "generation_speed": lambda: _shown(generation_speed.show),
     "image_kernels": lambda: _shown(image_kernels.show),
     "images": lambda: _shown(images.show),
     "tensorflow_path": lambda: _shown(tensorflow_path.show),

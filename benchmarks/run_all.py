@@ -7,12 +7,14 @@ import checks
 import codebooks
 import conversion
 import generation_memory
+import generation_quality
 import generation_speed
 import image_kernels
 import images
 import kbit_files
 import kbit_quality
 import quality
+import scaling
 import speed
 import sst2
 import tensorflow_path
@@ -20,6 +22,7 @@ import tensorflow_path
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
     budget, codebooks, image_kernels, images, tensorflow_path, generation_speed, generation_memory,
+    generation_quality, scaling,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgekit.audit.sketch import Sketch, from_arrays, to_arrays
 from edgekit.contract import Contract
 from edgekit.errors import ArtifactError, CasesError, InternalError, first_line
-from edgekit.manifest import GOLDEN_NAME, TOKENIZER_NAME, Manifest, sha256_file
+from edgekit.manifest import CHAT_NAME, GOLDEN_NAME, TOKENIZER_NAME, Manifest, sha256_file
 from edgekit.parity.cached import positions_of
 from edgekit.parity.golden_rows import pack_rows, unpack_rows
 from edgekit.parity.source_check import check_source
@@ -96,10 +96,13 @@ def open_golden(folder: Path, manifest: Manifest) -> tuple[Golden, list[str]]:
     Returns:
       the arrays, and what is wrong with the tokenizer (it gives other ids): one sentence each.
     Raises:
-      ArtifactError: golden.npz or tokenizer.json is missing, changed or damaged.
+      ArtifactError: golden.npz, tokenizer.json or the chat template is missing, changed or damaged.
     """
     text = manifest.contract.input_kind == "text"
-    for name in (GOLDEN_NAME, *((TOKENIZER_NAME,) if text else ())):
+    carried = {GOLDEN_NAME, *((TOKENIZER_NAME,) if text else ())}
+    if manifest.contract.generation is not None and manifest.contract.generation.chat:
+        carried.add(CHAT_NAME)
+    for name in sorted(carried):
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"'{path}' is missing.", "export the model again.")

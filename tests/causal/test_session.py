@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,17 @@ def test_a_full_cache_says_so_and_stays_as_it_was(session: OnnxCausalSession) ->
 def test_a_causal_file_has_no_encoder(session: OnnxCausalSession) -> None:
     with pytest.raises(UsageError, match="no encoder"):
         session.encode(IDS, IDS)
+
+
+def test_products_of_one_input_are_joined(tmp_path: Path) -> None:
+    import onnx
+
+    model = save_model(tmp_path / "model", "llama")
+    edgekit.export(model, tmp_path / "out", targets=["onnx"], recipes=["fp32"])
+    graph = onnx.load(tmp_path / "out" / "model.fp32.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    # per layer: query, key and value; output; gate and up; down. And the logits.
+    assert kinds.count("MatMul") == 2 * 4 + 1
+    assert kinds.count("Attention") == 2
+    assert kinds.count("SkipSimplifiedLayerNormalization") == 4
+    assert len(graph.initializer) > 2 * 7  # every weight is still stored by itself
