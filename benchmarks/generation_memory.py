@@ -26,7 +26,7 @@ from generation_model import float_bytes, make
 
 from edgekit.report.terminal import print_line, print_table
 
-RECIPES = {"onnx": ("fp32", "w8c_a8"), "tflite": ("fp32", "w8c_a8")}
+RECIPES = {"onnx": ("fp32", "w8c_a8"), "tflite": ("w8c_a8",)}
 LENGTH = 512
 #: times the float32 bytes that an export may take
 ASKED = 4.0

@@ -50,6 +50,12 @@ def scaling(
             f"a scaling law needs two models or more, and {len(names)} was given.",
             "`edgekit sweep` measures one model.",
         )
+    for place, name in enumerate(names):
+        if Path(name).name in {Path(other).name for other in names[:place]}:
+            raise UsageError(
+                f"two models are named '{Path(name).name}'.",
+                "each is told by its folder's name: rename one.",
+            )
     if len(options.tokens) not in (0, len(names)):
         raise UsageError(
             f"--tokens has {len(options.tokens)} numbers for {len(names)} models.",

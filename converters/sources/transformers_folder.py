@@ -64,6 +64,7 @@ _HEADLESS = ("sentence-embedding", "feature-extraction")
 
 IMAGE_TASK, CAUSAL_TASK = "image-classification", "text-generation"
 SEQ2SEQ_TASK = "text2text-generation"
+_GENERATING = (CAUSAL_TASK, SEQ2SEQ_TASK)
 
 
 def load_checkpoint(
@@ -183,7 +184,8 @@ def _guess_task(folder: Path, config: dict[str, Any], head: EmbeddingHead | None
         return "sentence-embedding"
     classes = [str(c) for c in config.get("architectures") or []]
     for task, (ending, _) in _TASKS.items():
-        if any(c.endswith(ending) for c in classes):
+        # architectures that generate are told by their model type, before this
+        if task not in _GENERATING and any(c.endswith(ending) for c in classes):
             return task
     raise UnsupportedError(
         f"the task of '{folder}' is not supported (architectures: {', '.join(classes) or 'none'}).",

@@ -234,8 +234,9 @@ def _judge_all(
     rows: dict[str, FamilyResult],
 ) -> None:
     """Put distances and verdicts into the rows of the families that ran."""
+    is_float = not entry.full_recipe().int8_activations
     saturates = {
-        name: entry.target == "onnx" and sums_in_16_bits(run.features)
+        name: entry.target == "onnx" and not is_float and sums_in_16_bits(run.features)
         for name, (run, _) in made.items()
     }
     # native is what all are held against, unless it is itself one that may saturate
@@ -243,7 +244,6 @@ def _judge_all(
     if base is None:
         return
     reference, start = subject.joined(subject.reference), subject.joined(made[base][1])
-    is_float = not entry.full_recipe().int8_activations
     for name, (_, outputs) in made.items():
         found = distance(reference, start, subject.joined(outputs))
         status, text = verdict(found, is_float, saturates[name] and not saturates[base])

@@ -22,7 +22,7 @@ def test_an_architecture_keeps_its_logits_with_and_without_a_cache(
     for mode, values in exact.items():
         assert values["max_abs_rel"] < 1e-5, mode
     tied = any(t["role"] == "tied" for t in result.manifest.files[0].tensors)
-    assert tied == (kind in ("llama", "gemma3_text", "gpt2", "opt", "bloom"))
+    assert tied == (kind in ("llama", "gemma3_text", "smollm3", "gpt2", "opt", "bloom"))
 
 
 def test_all_accepted_architectures_are_tested() -> None:

@@ -35,14 +35,18 @@ def need(name: str, target: str = "onnx") -> None:
 def agree(path: Path, name: str) -> None:
     """The file is the same function on that family, and the process saw that CPU."""
     table = check_families(path, parse_families(name), cases=8)
-    base, found = table.results
-    assert (base.family, base.status, found.family) == ("native", "base", name)
+    native, other = table.results
+    assert (native.family, other.family) == ("native", name)
+    # integer files are held against a CPU whose 16-bit sums cannot saturate: on one with AVX2 and
+    # without VNNI that is the other
+    base, found = (native, other) if native.status == "base" else (other, native)
+    assert base.status == "base"
     assert found.status in (("same",) if "fp32" in path.name else ("same", "flips")), found.text
     assert table.passed, [r.text for r in table.results]
     assert found.distance is not None
     assert found.distance.examples == 8
     for feature, there in FAMILIES[name].seen.items():
-        assert (feature in found.features) is there
+        assert (feature in other.features) is there
 
 
 def codes(safe: bool) -> tuple[np.ndarray, np.float32]:

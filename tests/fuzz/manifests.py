@@ -50,6 +50,7 @@ def _file(target: str, places: list[Any]) -> dict[str, Any]:
         "budget": {},
         "structure": {"summary": "5 of 5 zeros survive", "parameters": [], "bytes": 5,
                       "compressed_bytes": 4},
+        "parts": {"other.onnx": {"size_bytes": 2, "sha256": "e" * 64}},
     }  # fmt: skip
 
 
