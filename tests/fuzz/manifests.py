@@ -50,7 +50,7 @@ def _file(target: str, places: list[Any]) -> dict[str, Any]:
         "budget": {},
         "structure": {"summary": "5 of 5 zeros survive", "parameters": [], "bytes": 5,
                       "compressed_bytes": 4},
-        "parts": {"other.onnx": {"size_bytes": 2, "sha256": "e" * 64}},
+        "parts": {f"other.{target}": {"size_bytes": 2, "sha256": "e" * 64}},
     }  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def _mix() -> dict[str, Any]:
         "path": "model.mix-12MB_a8.onnx",
         "recipe": "mix-12MB_a8",
         "mix": {"a.weight": "4g32", "words": "3g16"},
+        "parts": {},
         "budget": budget,
     }
 
