@@ -85,13 +85,13 @@ def _look_up(
     picked = buffers.add_tensor(graph, [len(ids), width], "FLOAT32")
     buffers.add_operator(graph, first, "EMBEDDING_LOOKUP", [ids_tensor, table_tensor], [picked])
     shape = [int(n) for n in constant.shape]
+    constant.buffer = 0  # the copy goes, whether or not its tensor is still read
     if shape == [len(ids), width]:
         for operator, position in list(buffers.readers(graph, index)):
             operator.inputs[position] = picked
         return
     shape_buffer = buffers.add_buffer(np.array(shape, np.int32).tobytes())
     shape_tensor = buffers.add_tensor(graph, [len(shape)], "INT32", shape_buffer)
-    constant.buffer = 0
     buffers.add_operator(graph, first, "RESHAPE", [picked, shape_tensor], [index], "ReshapeOptions")
 
 

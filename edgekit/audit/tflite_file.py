@@ -15,6 +15,7 @@ from edgekit.audit.records import Contents, StoredTensor
 from edgekit.audit.tflite_codes import read_codes, scale_tensor
 from edgekit.errors import ArtifactError, MissingExtraError
 from edgekit.generation.names import PREFILL
+from edgekit.runtime.tflite_plain import MAIN
 
 #: oldest LiteRT that runs our files; measured, see docs/decisions/0005-minimum-runtimes.md. The
 #: file itself states nothing of use: it says 2.16.0 whatever its tensors need.
@@ -232,24 +233,31 @@ class TfliteFile:
         return sorted(found)
 
     def unused(self, stored: list[StoredTensor]) -> list[str]:
-        """Stored buffers that some signature does not read.
+        """Stored buffers that no entry reads whole, or that some buckets of an entry leave out.
 
-        A prefill gives keys and values alone, so it needs nothing behind those of the last layer.
+        A prefill gives keys and values alone, so it needs nothing behind those of the last layer:
+        what it reads, the decoding step must read too.
         """
-        partial = {
-            signature.subgraphIndex
+        entries: dict[str, list[set[int]]] = {}
+        names = {
+            signature.subgraphIndex: signature.signatureKey.decode()
             for signature in self.model.signatureDefs or []
-            if signature.signatureKey.decode().startswith(f"{PREFILL}_")
         }
-        read: list[set[int]] = []
         for number, graph in enumerate(self.model.subgraphs):
-            if number in partial:
-                continue
             used = {int(i) for o in graph.operators for i in o.inputs if i >= 0}
             used |= {n for i in used if (n := scale_tensor(graph.tensors[i])) is not None}
-            read.append({graph.tensors[i].buffer for i in used})
+            entry = names.get(number, MAIN).rstrip("0123456789")
+            entries.setdefault(entry, []).append({graph.tensors[i].buffer for i in used})
         numbers = {int(n) for tensor in stored for n in tensor.where.values()}
-        return [f"buffer {n}" for n in sorted(numbers) if not all(n in used for used in read)]
+        whole: set[int] = set()
+        left_out: set[int] = set()
+        for entry, buckets in entries.items():
+            by_all = set.intersection(*buckets)
+            left_out |= set.union(*buckets) - by_all
+            if entry != f"{PREFILL}_":
+                whole |= by_all
+        wrong = sorted(n for n in numbers if n not in whole or n in left_out)
+        return [f"buffer {n}" for n in wrong]
 
     def partitions(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
         """XNNPACK partitions per signature, and the operators that stay outside.

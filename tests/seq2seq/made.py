@@ -52,7 +52,7 @@ def tiny_model(kind: str, seed: int = 0, **more: Any) -> Any:
         values = {
             "d_model": width, "d_kv": SIZE, "num_heads": HEADS, "d_ff": 40, "num_layers": 3,
             "num_decoder_layers": LAYERS, "relative_attention_num_buckets": 8,
-            "relative_attention_max_distance": 16, "initializer_factor": 1.5,
+            "relative_attention_max_distance": 16,
         }  # fmt: skip
     else:
         values = {

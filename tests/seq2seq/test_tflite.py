@@ -31,10 +31,7 @@ def test_every_mode_is_the_source(kind: str, tmp_path: Path) -> None:
         buckets=BUCKETS,
     )
     floats, ints = result.verdicts
-    assert floats.passed, floats.problems
-    # bounds of int8 are those of trained models: random weights are held to an error of their own
-    assert ints.audit is not None
-    assert not ints.audit.problems
+    assert result.passed, [v.problems for v in result.verdicts]
     assert set(floats.parity.metrics) == {"alone", "padded", "cached", "cached_padded"}
     for metrics in floats.parity.metrics.values():
         assert metrics["max_abs"] < 1e-4
