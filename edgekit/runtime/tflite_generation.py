@@ -17,7 +17,7 @@ from edgekit.errors import ArtifactError, CacheFullError, UsageError
 from edgekit.generation.names import DECODE, LOGITS, NEW, POS, PREFILL, TOKENS
 from edgekit.generation.state import Encoded, Floats, Ids
 from edgekit.runtime.session import Inputs, Outputs, Session
-from edgekit.runtime.tflite_plain import Signatures
+from edgekit.runtime.tflite_plain import Signatures, quiet_first_run
 from edgekit.runtime.tflite_session import TfliteSession
 from edgekit.runtime.tflite_steps import Cache, PlainStep, Step, signature_names
 
@@ -62,18 +62,27 @@ class TfliteCausalSession(TfliteSession):
             )
         if only is not None and only not in lengths:
             raise UsageError(f"the file has no prefill of {only}.", "see `edgekit inspect`.")
-        self.decode = steps[DECODE]
-        self.prefill = {n: steps[lengths[n]] for n in sorted(lengths) if only in (None, n)}
+        decode = steps[DECODE]
         self.shapes = {
-            name: shape for name, shape in self.decode.inputs.items() if name not in (TOKENS, POS)
+            name: shape for name, shape in decode.inputs.items() if name not in (TOKENS, POS)
         }
         self.context = int(next(iter(self.shapes.values()))[1])
-        self.vocabulary = int(self.decode.outputs[LOGITS][-1])
-        # kept there to be let go quietly; they are called by their names above
-        kept: Any = {(DECODE, 0): self.decode}
-        kept |= {(PREFILL, n): step for n, step in self.prefill.items()}
+        self.vocabulary = int(decode.outputs[LOGITS][-1])
+        # held in that one place alone, from which they are let go quietly
+        kept: Any = {(DECODE, 0): decode}
+        kept |= {(PREFILL, n): steps[lengths[n]] for n in sorted(lengths) if only in (None, n)}
         found: Signatures = kept
         return found
+
+    @property
+    def decode(self) -> Any:
+        """The step of one token."""
+        return self._signatures[DECODE, 0]
+
+    @property
+    def prefill(self) -> dict[int, Any]:
+        """Tokens -> the step of so many, ascending."""
+        return {n: step for (entry, n), step in self._signatures.items() if entry == PREFILL}
 
     def run(self, inputs: Inputs, entry: str = "main") -> Outputs:
         """Whole texts, token by token: logits of all positions, zeros on padding."""
@@ -177,7 +186,8 @@ class TfliteState:
     def _step(
         self, step: Step | PlainStep, cache: Cache, tokens: npt.NDArray[np.int32], kept: int
     ) -> Outputs:
-        found = step.run(cache, tokens)
+        with quiet_first_run():
+            found = step.run(cache, tokens)
         for name, values in cache.arrays.items():
             values[:, cache.filled : cache.filled + kept] = found[NEW + name][:, :kept]
         cache.filled += kept

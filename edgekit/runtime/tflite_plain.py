@@ -168,3 +168,17 @@ def quiet_native_log() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(sink)
+
+
+_RUNS: list[bool] = []
+
+
+@contextlib.contextmanager
+def quiet_first_run() -> Iterator[None]:
+    """The runtime starts its environment, and tells of it, at the very first run of a process."""
+    if _RUNS:
+        yield
+        return
+    with quiet_native_log():
+        yield
+    _RUNS.append(True)

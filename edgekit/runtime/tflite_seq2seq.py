@@ -11,7 +11,7 @@ from edgekit.errors import ArtifactError, CacheFullError, UsageError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.state import Encoded, Floats, Ids
 from edgekit.runtime.session import Inputs, Outputs
-from edgekit.runtime.tflite_plain import Signatures, smallest_bucket
+from edgekit.runtime.tflite_plain import Signatures, quiet_first_run, smallest_bucket
 
 #: of what ``encode`` gave: the source's mask
 SOURCE_MASK = "encoder_attention_mask"
@@ -53,7 +53,10 @@ class TfliteSeq2SeqSession:
         """See ``GeneratingSession.encode``; as wide as the longest bucket, for ``decode``."""
         given = {"input_ids": ids, "attention_mask": mask}
         signature = self._signatures["encode", smallest_bucket(self.buckets, given)]
-        rows = [signature.run({n: v[i : i + 1] for n, v in given.items()}) for i in range(len(ids))]
+        with quiet_first_run():
+            rows = [
+                signature.run({n: v[i : i + 1] for n, v in given.items()}) for i in range(len(ids))
+            ]
         names = [name for name in rows[0] if name.startswith(f"{CROSS}.")]
         found = {name: np.concatenate([row[name] for row in rows]) for name in names}
         room = self.buckets[-1]

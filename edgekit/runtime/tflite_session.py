@@ -28,6 +28,7 @@ from edgekit.runtime.tflite_plain import (
     bucket_keys,
     fit,
     open_runners,
+    quiet_first_run,
     quiet_native_log,
     smallest_bucket,
 )
@@ -43,7 +44,6 @@ class TfliteSession:
         bucket: int | None = None,
         weight_cache: bool = True,
     ) -> None:
-        self._has_run = False
         if not has_avx():
             self._signatures = self._open_plain(path, threads, bucket)
             return
@@ -108,13 +108,11 @@ class TfliteSession:
         """See ``Session.run``."""
         batch = len(next(iter(inputs.values())))
         signature = self._signatures[entry, smallest_bucket(self.buckets, inputs)]
-        # the runtime starts its environment, and tells of it, at the very first run
-        with contextlib.nullcontext() if self._has_run else quiet_native_log():
+        with quiet_first_run():
             rows = [
                 signature.run({name: array[i : i + 1] for name, array in inputs.items()})
                 for i in range(batch)
             ]
-        self._has_run = True
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -13,6 +13,7 @@ from edgekit.errors import CacheFullError, UsageError
 from edgekit.runtime.session import open_session
 from edgekit.runtime.tflite_generation import TfliteCausalSession
 from tests.causal.models import CONTEXT, VOCABULARY, save_model
+from tests.conftest import Run
 
 IDS = np.random.default_rng(3).integers(3, 300, (2, 30))
 
@@ -94,3 +95,12 @@ def test_a_text_longer_than_the_cache_and_a_missing_encoder(session: TfliteCausa
         session.run({"input_ids": long, "attention_mask": long})
     with pytest.raises(UsageError, match="no encoder"):
         session.encode(IDS, IDS)
+
+
+def test_the_command_prints_the_text_and_nothing_of_the_runtime(
+    exported: Any, edgekit_cli: Run
+) -> None:
+    done = edgekit_cli("generate", exported.folder, "a text", "--max-new-tokens", 5)
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    assert "INFO" not in done.stderr + done.stdout
