@@ -18,6 +18,7 @@ from edgekit.converters.sources.transformers_folder import (
     load_module,
     load_tokenizer,
     named_parameters,
+    source_facts,
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
@@ -79,14 +80,7 @@ def load_causal_checkpoint(
     return Checkpoint(
         name=name,
         contract=contract,
-        source={
-            "name": name,
-            "kind": "transformers",
-            "sha256": layout.digests(digests),
-            "stored_as": sorted(dtypes),
-            "reference": "float32, eager attention, no cache, CPU",
-            **layout.manifest_entries([*notes, *more]),
-        },
+        source=source_facts(name, layout, digests, dtypes, [*notes, *more], "no cache, "),
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
         module=module,

@@ -14,6 +14,7 @@ from edgekit.converters.sources.transformers_folder import (
     IMAGE_TASK,
     load_module,
     named_parameters,
+    source_facts,
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
@@ -71,14 +72,7 @@ def load_image_checkpoint(
     return Checkpoint(
         name=name,
         contract=contract,
-        source={
-            "name": name,
-            "kind": "transformers",
-            "sha256": layout.digests(digests),
-            "stored_as": sorted(dtypes),
-            "reference": "float32, eager attention, CPU",
-            **layout.manifest_entries([*told, *notes]),
-        },
+        source=source_facts(name, layout, digests, dtypes, [*told, *notes]),
         tokenizer_json="",
         parameters=named_parameters(folded.model),
         module=folded,

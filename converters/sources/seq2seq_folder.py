@@ -19,6 +19,7 @@ from edgekit.converters.sources.transformers_folder import (
     load_module,
     load_tokenizer,
     named_parameters,
+    source_facts,
 )
 from edgekit.converters.sources.weights_check import check_weights, find_weights
 
@@ -92,14 +93,9 @@ def load_seq2seq_checkpoint(
     return Checkpoint(
         name=name,
         contract=contract,
-        source={
-            "name": name,
-            "kind": "transformers",
-            "sha256": layout.digests(digests),
-            "stored_as": sorted(dtypes),
-            "reference": "float32, eager attention, teacher-forced, no cache, CPU",
-            **layout.manifest_entries([*notes, *more]),
-        },
+        source=source_facts(
+            name, layout, digests, dtypes, [*notes, *more], "teacher-forced, no cache, "
+        ),
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
         module=module,

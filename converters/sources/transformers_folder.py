@@ -122,20 +122,40 @@ def load_checkpoint(
     return Checkpoint(
         name=name,
         contract=contract,
-        source={
-            "name": name,
-            "kind": "transformers",
-            "sha256": layout.digests(digests),
-            "stored_as": sorted(dtypes),
-            "reference": "float32, eager attention, CPU",
-            **layout.manifest_entries([*notes, *more]),
-        },
+        source=source_facts(name, layout, digests, dtypes, [*notes, *more]),
         tokenizer_json=tokenizer.backend_tokenizer.to_str(),
         parameters=named_parameters(model),
         module=module,
         model=model,
         folder=folder,
     )
+
+
+def source_facts(
+    name: str,
+    layout: Layout,
+    digests: dict[str, str],
+    dtypes: Iterable[str],
+    notes: Sequence[str],
+    how: str = "",
+) -> dict[str, Any]:
+    """What the manifest says of a transformers source.
+
+    Args:
+      name: as the user gave it, without folders.
+      layout: its folders.
+      digests, dtypes: of its weights, as ``check_weights`` gave them.
+      notes: what was chosen or changed on the way.
+      how: what else is to say of the reference's run.
+    """
+    return {
+        "name": name,
+        "kind": "transformers",
+        "sha256": layout.digests(digests),
+        "stored_as": sorted(dtypes),
+        "reference": f"float32, eager attention, {how}CPU",
+        **layout.manifest_entries([*notes]),
+    }
 
 
 def read_config(folder: Path) -> dict[str, Any]:

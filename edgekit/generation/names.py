@@ -5,6 +5,8 @@ from __future__ import annotations
 #: keys and values before a step, after it, and those of what an encoder read
 PAST, PRESENT, CROSS = "past", "present", "cross"
 
+#: the source's mask, beside its keys and values
+SOURCE_MASK = "encoder_attention_mask"
 #: positions of a call whose logits are wanted
 LOGITS_AT = "logits_at"
 

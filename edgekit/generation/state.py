@@ -8,7 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.runtime.session import Session
+from edgekit.errors import CacheFullError, UsageError
+from edgekit.generation.names import SOURCE_MASK
+from edgekit.runtime.session import Inputs, Outputs, Session
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -71,3 +73,47 @@ class GeneratingSession(Session, Protocol):
     def state(self, rows: int = 1, encoded: Encoded | None = None) -> DecodingState:
         """An empty cache for so many texts; of an encoder-decoder, behind what was encoded."""
         ...
+
+
+def require_room(count: int, length: int, context: int) -> None:
+    """Refuse more tokens than a cache has positions left.
+
+    Raises:
+      CacheFullError: ``count`` tokens behind ``length`` are more than ``context``.
+    """
+    if count > context - length:
+        raise CacheFullError(
+            f"{count} more tokens do not fit the cache: {length} of {context} positions are taken."
+        )
+
+
+def require_encoded(encoded: Encoded | None, rows: int) -> Encoded:
+    """What an encoder-decoder's state stands behind: as many sources as rows.
+
+    Raises:
+      UsageError: nothing was encoded, or a batch of another size.
+    """
+    if encoded is None:
+        raise UsageError("an encoder-decoder's state needs a source.", "call encode() first.")
+    if (found := len(encoded[SOURCE_MASK])) != rows:
+        raise UsageError(f"{found} sources were encoded, {rows} are expected.", "")
+    return encoded
+
+
+def whole_targets(session: GeneratingSession, inputs: Inputs) -> Outputs:
+    """The ``run`` of an encoder-decoder: logits of all positions of whole targets.
+
+    Args:
+      session: encodes, and has states.
+      inputs: ``input_ids``, ``attention_mask`` [batch, source]; ``decoder_input_ids`` [batch,
+        target], and ``decoder_attention_mask`` where some of it is hidden.
+    Raises:
+      UsageError: one is missing.
+    """
+    for name in ("input_ids", "attention_mask", "decoder_input_ids"):
+        if name not in inputs:
+            raise UsageError(f"input '{name}' is missing.", "")
+    target = inputs["decoder_input_ids"].astype(np.int64)
+    encoded = session.encode(inputs["input_ids"], inputs["attention_mask"])
+    state = session.state(len(target), encoded)
+    return {"logits": state.feed(target, inputs.get("decoder_attention_mask"), every=True)}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import CacheFullError, UsageError
+from edgekit.errors import UsageError
 from edgekit.generation.names import LOGITS_AT, PAST, PRESENT, cache_names
-from edgekit.generation.state import Encoded, Floats, Ids
+from edgekit.generation.state import Encoded, Floats, Ids, require_room
 from edgekit.runtime.onnx_entries import is_entry
 from edgekit.runtime.onnx_session import OnnxSession, open_runtime
 from edgekit.runtime.session import Inputs, Outputs
@@ -111,11 +111,7 @@ class OnnxState:
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
         """See ``DecodingState.feed``."""
         count = ids.shape[1]
-        if count > self.room:
-            raise CacheFullError(
-                f"{count} more tokens do not fit the cache: {self.length} of "
-                f"{self._session.context} positions are taken."
-            )
+        require_room(count, self.length, self._session.context)
         new = np.ones_like(ids, np.int64) if mask is None else mask.astype(np.int64)
         whole = np.concatenate([self._mask, new], axis=1)
         logits, self._cache = self._session.step(

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ArtifactError, CacheFullError, UsageError
-from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
-from edgekit.generation.state import Encoded, Floats, Ids
+from edgekit.errors import ArtifactError
+from edgekit.generation.names import CROSS, PAST, PRESENT, SOURCE_MASK, cache_names
+from edgekit.generation.state import (
+    Encoded,
+    Floats,
+    Ids,
+    require_encoded,
+    require_room,
+    whole_targets,
+)
 from edgekit.runtime.onnx_entries import decode_path, encode_path
 from edgekit.runtime.onnx_session import OnnxSession, open_runtime
 from edgekit.runtime.session import Inputs, Outputs
-
-#: of what ``encode`` gave: the source's mask
-SOURCE_MASK = "encoder_attention_mask"
 
 
 class OnnxSeq2SeqSession(OnnxSession):
@@ -68,12 +72,7 @@ class OnnxSeq2SeqSession(OnnxSession):
             target], and ``decoder_attention_mask`` where some of it is hidden.
           entry: "main", which runs encoder and decoder.
         """
-        for name in ("input_ids", "attention_mask", "decoder_input_ids"):
-            if name not in inputs:
-                raise UsageError(f"input '{name}' is missing.", "")
-        target = inputs["decoder_input_ids"].astype(np.int64)
-        state = self.state(len(target), self.encode(inputs["input_ids"], inputs["attention_mask"]))
-        return {"logits": state.feed(target, inputs.get("decoder_attention_mask"), every=True)}
+        return whole_targets(self, inputs)
 
     def encode(self, ids: Ids, mask: Ids) -> Encoded:
         """See ``GeneratingSession.encode``."""
@@ -88,12 +87,7 @@ class OnnxSeq2SeqSession(OnnxSession):
         Raises:
           UsageError: nothing was encoded, or a batch of another size.
         """
-        if encoded is None:
-            raise UsageError("an encoder-decoder's state needs a source.", "call encode() first.")
-        if len(encoded[SOURCE_MASK]) != rows:
-            found = len(encoded[SOURCE_MASK])
-            raise UsageError(f"{found} sources were encoded, {rows} are expected.", "")
-        return OnnxSeq2SeqState(self, rows, encoded)
+        return OnnxSeq2SeqState(self, rows, require_encoded(encoded, rows))
 
     def empty(self, rows: int) -> dict[str, Floats]:
         """A cache that holds nothing."""
@@ -129,11 +123,7 @@ class OnnxSeq2SeqState:
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
         """See ``DecodingState.feed``; a masked token is hidden, but takes a position."""
         count = ids.shape[1]
-        if count > self.room:
-            raise CacheFullError(
-                f"{count} more tokens do not fit the cache: {self.length} of "
-                f"{self._session.context} positions are taken."
-            )
+        require_room(count, self.length, self._session.context)
         new = np.ones_like(ids, np.int64) if mask is None else mask.astype(np.int64)
         whole = np.concatenate([self._mask, new], axis=1)
         feed = {"input_ids": ids.astype(np.int64), "attention_mask": whole}

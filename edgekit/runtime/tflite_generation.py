@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ArtifactError, CacheFullError, UsageError
+from edgekit.errors import ArtifactError, UsageError
 from edgekit.generation.names import DECODE, LOGITS, NEW, POS, PREFILL, TOKENS
-from edgekit.generation.state import Encoded, Floats, Ids
+from edgekit.generation.state import Encoded, Floats, Ids, require_room
 from edgekit.runtime.session import Inputs, Outputs, Session
 from edgekit.runtime.tflite_plain import Signatures, quiet_first_run
 from edgekit.runtime.tflite_session import TfliteSession
@@ -136,11 +136,7 @@ class TfliteState:
         Without ``every`` a row's logits are those behind its last token that is no padding.
         """
         count = ids.shape[1]
-        if count > self.room:
-            raise CacheFullError(
-                f"{count} more tokens do not fit the cache: {self.length} of "
-                f"{self._session.context} positions are taken."
-            )
+        require_room(count, self.length, self._session.context)
         real = np.ones(ids.shape, bool) if mask is None else mask.astype(bool)
         shape = (self.rows, count if every else 1, self._session.vocabulary)
         out = np.zeros(shape, np.float32)

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ArtifactError, CacheFullError, UsageError
-from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
-from edgekit.generation.state import Encoded, Floats, Ids
+from edgekit.errors import ArtifactError
+from edgekit.generation.names import CROSS, PAST, PRESENT, SOURCE_MASK, cache_names
+from edgekit.generation.state import (
+    Encoded,
+    Floats,
+    Ids,
+    require_encoded,
+    require_room,
+    whole_targets,
+)
 from edgekit.runtime.session import Inputs, Outputs
 from edgekit.runtime.tflite_plain import Signatures, quiet_first_run, smallest_bucket
-
-#: of what ``encode`` gave: the source's mask
-SOURCE_MASK = "encoder_attention_mask"
 
 
 class TfliteSeq2SeqSession:
@@ -42,12 +46,7 @@ class TfliteSeq2SeqSession:
             target], and ``decoder_attention_mask`` where some of it is hidden.
           entry: "main", which runs encoder and decoder.
         """
-        for name in ("input_ids", "attention_mask", "decoder_input_ids"):
-            if name not in inputs:
-                raise UsageError(f"input '{name}' is missing.", "")
-        target = inputs["decoder_input_ids"].astype(np.int64)
-        state = self.state(len(target), self.encode(inputs["input_ids"], inputs["attention_mask"]))
-        return {"logits": state.feed(target, inputs.get("decoder_attention_mask"), every=True)}
+        return whole_targets(self, inputs)
 
     def encode(self, ids: Ids, mask: Ids) -> Encoded:
         """See ``GeneratingSession.encode``; as wide as the longest bucket, for ``decode``."""
@@ -74,12 +73,7 @@ class TfliteSeq2SeqSession:
         Raises:
           UsageError: nothing was encoded, or a batch of another size.
         """
-        if encoded is None:
-            raise UsageError("an encoder-decoder's state needs a source.", "call encode() first.")
-        if len(encoded[SOURCE_MASK]) != rows:
-            found = len(encoded[SOURCE_MASK])
-            raise UsageError(f"{found} sources were encoded, {rows} are expected.", "")
-        return TfliteSeq2SeqState(self, rows, encoded)
+        return TfliteSeq2SeqState(self, rows, require_encoded(encoded, rows))
 
     def step(self, inputs: Inputs) -> Outputs:
         """One token of one row."""
@@ -110,11 +104,7 @@ class TfliteSeq2SeqState:
     def feed(self, ids: Ids, mask: Ids | None = None, every: bool = False) -> Floats:
         """See ``DecodingState.feed``; a masked token is hidden, and takes a position too."""
         count = ids.shape[1]
-        if count > self.room:
-            raise CacheFullError(
-                f"{count} more tokens do not fit the cache: {self.length} of "
-                f"{self._session.context} positions are taken."
-            )
+        require_room(count, self.length, self._session.context)
         new = np.ones_like(ids, np.int64) if mask is None else mask.astype(np.int64)
         steps = [self._one(ids[:, i : i + 1], new[:, i]) for i in range(count)]
         return np.concatenate(steps if every else steps[-1:], axis=1)

@@ -11,16 +11,8 @@ import numpy.typing as npt
 from edgekit.contract import Contract
 from edgekit.errors import InternalError
 from edgekit.runtime.tokenizer import Encoded, Ids, TextTokenizer
-from edgekit.tasks.base import (
-    Decision,
-    Example,
-    Outputs,
-    Positions,
-    TaskMetrics,
-    prepare_text,
-    split_rows,
-)
-from edgekit.tasks.next_token import best_tokens, next_token_metrics, spread
+from edgekit.tasks.base import Example, Outputs, prepare_text
+from edgekit.tasks.teacher_forced import TeacherForced
 
 #: the decoder's input
 TARGET = "decoder_input_ids"
@@ -28,7 +20,7 @@ TARGET = "decoder_input_ids"
 MOST_TARGET = 48
 
 
-class Text2TextGeneration:
+class Text2TextGeneration(TeacherForced):
     """Output ``logits``: float32 [batch, target, vocabulary], teacher-forced on a target text.
 
     The target is the example's label; where cases have none, the source's own greedy answer is
@@ -36,8 +28,7 @@ class Text2TextGeneration:
     """
 
     name = "text2text-generation"
-    outputs: tuple[str, ...] = ("logits",)
-    takes_pairs = False
+    text = TARGET
 
     def prepare(
         self, examples: Sequence[Example], contract: Contract, tokenizer: TextTokenizer
@@ -48,43 +39,9 @@ class Text2TextGeneration:
             row[TARGET] = target_ids(example.label or "", contract, tokenizer)
         return rows
 
-    def positions(self, row: Ids, contract: Contract) -> Positions | None:
-        """The target's tokens with another behind them; of a wide vocabulary a few."""
-        return spread(len(row[TARGET]) - 1, int(contract.outputs[0].shape[-1]))
-
-    def targets(self, rows: Sequence[Ids], contract: Contract) -> npt.NDArray[np.int64]:
-        """See ``NextTokenTask.targets``."""
-        width = int(contract.outputs[0].shape[-1])
-        ids = [row[TARGET] for row in rows]
-        found = [tokens[spread(len(tokens) - 1, width) + 1] for tokens in ids]
-        return np.concatenate([np.zeros(0, np.int64), *found])
-
     def read(self, outputs: Outputs, encoded: Encoded, contract: Contract, **options: Any) -> Any:
         """Never asked for: a text comes of many runs (``Model.generate``)."""
         raise InternalError("one run of an encoder-decoder is no text")
-
-    def decisions(
-        self, outputs: Outputs, rows: Sequence[Ids], contract: Contract
-    ) -> list[Decision] | None:
-        """The id of the best next token at every judged place."""
-        return best_tokens([p["logits"] for p in split_rows(self, outputs, rows, contract)])
-
-    def parity(
-        self,
-        reference: Outputs,
-        candidate: Outputs,
-        rows: Sequence[Ids],
-        contract: Contract,
-        decisions: Sequence[Decision] = (),
-    ) -> TaskMetrics:
-        """See ``edgekit.tasks.next_token.next_token_metrics``."""
-        return next_token_metrics(
-            reference["logits"],
-            candidate["logits"],
-            self.targets(rows, contract),
-            list(decisions) or self.decisions(reference, rows, contract) or [],
-            self.decisions(candidate, rows, contract) or [],
-        )
 
 
 def target_ids(text: str, contract: Contract, tokenizer: TextTokenizer) -> npt.NDArray[np.int64]:
