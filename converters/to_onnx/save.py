@@ -67,7 +67,7 @@ def _constant(name: str, constant: ir.TensorProtocol | None) -> bytes:
     """A TensorProto's bytes, with the values in it."""
     if constant is None:
         raise UnsupportedError(f"constant '{name}' has no value.", "")
-    if isinstance(constant, ir.ExternalTensor):
+    if isinstance(constant, ir.ExternalTensor | ir.LazyTensor):
         constant = ir.tensor(constant.numpy(), name=name)
     message = serialize_tensor(constant)
     message.name = name

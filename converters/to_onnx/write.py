@@ -89,16 +89,23 @@ class _Placement:
 
     def _floats(self, weight: npt.NDArray[Any]) -> StoredTensor:
         binding, name = self._binding, self._name
-        array = _layout(binding, weight, self._value)
         shape = tuple(int(n) for n in weight.shape)
         dtype, bits, where = "float32", 32, {"values": name}
-        if array.dtype == np.float16:
+        if weight.dtype == np.float16:
+            array = _layout(binding, weight, _held(self._value))
             # storage only: onnxruntime folds the Cast when it loads the file
             half = self._build.constant(f"{name}.half", array)
             self._build.before_users(self._value, "Cast", [half], to=ir.DataType.FLOAT)
             dtype, bits, where = "float16", 16, {"values": f"{name}.half"}
         else:
-            self._value.const_value = ir.tensor(array, name=name)
+            held = _held(self._value)
+            # laid out when it is written: all of a float32 file at once would be the model again
+            self._value.const_value = ir.LazyTensor(
+                lambda: ir.tensor(_layout(binding, weight, held), name=name),
+                dtype=ir.DataType.FLOAT,
+                shape=ir.Shape(held),
+                name=name,
+            )
         return StoredTensor(
             binding.parameter, shape, binding.role, binding.transform, dtype, bits, where
         )
@@ -182,10 +189,14 @@ class _Placement:
         return stored.where
 
 
-def _layout(binding: Binding, weight: npt.NDArray[Any], value: ir.Value) -> npt.NDArray[Any]:
+def _held(value: ir.Value) -> tuple[int, ...]:
+    """Shape of a constant."""
+    if value.const_value is None:
+        raise InternalError(f"constant {value.name} has no value")
+    return tuple(int(n) for n in value.const_value.shape.numpy())
+
+
+def _layout(binding: Binding, weight: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """A float parameter in the file's layout and shape."""
-    constant = value.const_value
-    if constant is None:
-        raise InternalError(f"constant {binding.constant} has no value")
-    array = binding.transform.apply(weight.astype(np.float32)).astype(weight.dtype)
-    return np.ascontiguousarray(array.reshape(tuple(int(n) for n in constant.shape.numpy())))
+    array = binding.transform.apply(weight.astype(np.float32, copy=False))
+    return np.ascontiguousarray(array.astype(weight.dtype, copy=False).reshape(shape))

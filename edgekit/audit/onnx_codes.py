@@ -45,13 +45,13 @@ def read_codes(tensor: StoredTensor, parts: Arrays) -> Contents:
     noise = np.repeat(np.sqrt(variance) * _ROUNDING, codes.shape[2], axis=1)[:, :cols]
     if multiplier is not None:
         noise = noise * np.abs(multiplier)
-    factor = np.float32(abs(tensor.transform.factor))
-    signed = np.float32(tensor.transform.factor)
     # whole bytes are stored: padding counts
     bits = sum(array.nbytes * 8 for array in parts.values())
     digest = weights_digest(values)
     dtype = f"int{tensor.bits}"
-    return Contents(values / signed, noise / factor, dtype, bits, digest, group)
+    if (factor := np.float32(tensor.transform.factor)) != 1:
+        values, noise = values / factor, noise / abs(factor)
+    return Contents(values, noise, dtype, bits, digest, group)
 
 
 def stored_shape(tensor: StoredTensor) -> tuple[int, int]:

@@ -166,7 +166,7 @@ def worst_distance(found: Contents) -> float:
     matrix do not: each of its few values is rounded once, and by up to half a step (sqrt(3)
     standard deviations; two roundings in a row by sqrt(6) of both together).
     """
-    noise, size = (float(np.square(a, dtype=np.float64).sum()) for a in (found.noise, found.values))
+    noise, size = _sum_of_squares(found.noise), _sum_of_squares(found.values)
     return float(np.sqrt(6 * noise / size)) if size else 0.0
 
 
@@ -197,3 +197,10 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Sket
 
 def _join(parts: Sequence[Floats]) -> Floats:
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _sum_of_squares(values: Floats) -> float:
+    """In float64, a block at a time."""
+    flat = values.reshape(-1)
+    blocks = (flat[start : start + _BLOCK] for start in range(0, len(flat), _BLOCK))
+    return sum(float(np.square(block, dtype=np.float64).sum()) for block in blocks)
