@@ -56,8 +56,7 @@ def run_scaling(inputs: Inputs, options: ScalingOptions, out: Path, progress: Pr
     wanted, refused = options.wanted()
     budgets = options.budget_bytes()
     seen = shared_texts(inputs.calibration.texts, inputs.texts)
-    store = PointStore(out, SCALING)
-    try:
+    with PointStore(out, SCALING) as store:
         members: list[_Told] = []
         points: list[ScalingPoint] = []
         for number, model in enumerate(inputs.models):
@@ -97,8 +96,6 @@ def run_scaling(inputs: Inputs, options: ScalingOptions, out: Path, progress: Pr
             progress.tell(missing)
         progress.done()
         return scaling
-    finally:
-        store.close()
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,7 @@ def run_sweep(
             f"all {len(refused)} combinations are refused, the first one: {refused[0].reason}",
             refused[0].hint,
         )
-    store = PointStore(out, SWEEP)
-    try:
+    with PointStore(out, SWEEP) as store:
         runner: Runner
         if scheduler is None:
             runner = Workers(min(jobs, len(wanted)), store.work)
@@ -90,8 +89,6 @@ def run_sweep(
             progress.tell(missing)
         progress.done()
         return sweep
-    finally:
-        store.close()
 
 
 def _measure_all(

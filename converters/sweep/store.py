@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from edgekit.errors import FolderBusyError, FolderExistsError, machine_error
 from edgekit.sweep.options import Combination
@@ -60,15 +60,13 @@ MARKER, RESULT_NAME = SWEEP.marker, SWEEP.result
 
 
 class PointStore(Generic[P]):
-    """A sweep's folder, held by this process until ``close``.
+    """A sweep's folder; a context manager, in which this process holds it.
+
+    A folder that got nothing disappears again at the end, whatever ends it and when.
 
     Args:
       folder: made when it is not there.
       kind: what its points are.
-    Raises:
-      FolderExistsError: it holds something else.
-      FolderBusyError: another run works in it.
-      MachineError: no permission, disk full.
     """
 
     def __init__(self, folder: Path, kind: Kind[P]) -> None:
@@ -77,17 +75,35 @@ class PointStore(Generic[P]):
         self.work = folder / ".work"
         self._points = folder / "points"
         self._new = not os.path.lexists(folder)
-        _refuse_other(folder, kind)
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        """Make the folder, or take it over.
+
+        Raises:
+          FolderExistsError: it holds something else.
+          FolderBusyError: another run works in it.
+          MachineError: no permission, disk full.
+        """
+        _refuse_other(self.folder, self._kind)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             # first, so that a folder that was killed early is ours
-            self._lock = _hold(folder, kind)
+            self._lock = _hold(self.folder, self._kind)
             self._points.mkdir(exist_ok=True)
             # left by a run that was killed
             shutil.rmtree(self.work, ignore_errors=True)
             self.work.mkdir()
         except OSError as error:
-            raise machine_error(f"preparing '{folder}'", error) from error
+            self._close()
+            raise machine_error(f"preparing '{self.folder}'", error) from error
+        except BaseException:  # an interrupt has no ``__exit__`` yet
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
 
     def read(self, content: Mapping[str, Any]) -> P | None:
         """The point of that content; None when it is not there, or damaged."""
@@ -124,17 +140,19 @@ class PointStore(Generic[P]):
         except OSError as error:
             raise machine_error(f"writing '{self.folder / name}'", error) from error
 
-    def close(self) -> None:
-        """Let go of the folder; one that got nothing disappears again."""
+    def _close(self) -> None:
+        if self._lock is None:  # another's, or not made
+            return
         for _ in range(_TRIES):
             shutil.rmtree(self.work, ignore_errors=True)
             if not self.work.exists():
                 break
             time.sleep(_PAUSE)  # a process that was just killed wrote meanwhile
-        empty = not any(self._points.iterdir()) and not (self.folder / self._kind.result).exists()
-        if self._new and empty:
+        got = [*self._points.glob("*"), *self.folder.glob(self._kind.result)]
+        if self._new and not got:
             shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+        self._lock = None
 
 
 def content_of(facts: Mapping[str, Any], wanted: Combination) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Smaller models before quantization: pruning, vocabulary trimming, distillation."""
