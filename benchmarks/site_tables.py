@@ -75,7 +75,7 @@ def read_sweep(name: str) -> Sweep:
     result: dict[str, Any] = load(name)["result"]
     facts = {k: v for k, v in result.items() if k not in ("kind", "points", "recommendations")}
     # the committed one is older than these fields, which no table or plot of it shows
-    older = {"packed": None, "zlib_bytes": 0}
+    older = {"packed": None, "zlib_bytes": 0, "model": "", "time": None}
     return Sweep(facts, tuple(Point.from_json({**older, **p}) for p in result["points"]))
 
 

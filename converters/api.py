@@ -30,6 +30,7 @@ from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.sources.resolve import resolve
+from edgekit.converters.sweep.open import sweep
 from edgekit.converters.tensorflow.client import is_foreign
 
 from edgekit.budget import read_budget
@@ -44,15 +45,13 @@ from edgekit.scaling.options import ScalingOptions
 from edgekit.scaling.result import Scaling
 from edgekit.staging import staged_folder
 from edgekit.support import TARGETS, check_supported
-from edgekit.sweep.options import SweepOptions
-from edgekit.sweep.result import Sweep
 from edgekit.tasks import Example, get_task
 from edgekit.tasks.builtin_cases import builtin_cases
 from edgekit.tasks.cases import read_cases, read_text
 from edgekit.tasks.examples import read_examples
 from edgekit.tasks.image_cases import holds_pictures
 
-__all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden"]
+__all__ = ["Explanation", "Matrix", "explain", "export", "open_source", "reference_golden", "sweep"]
 
 
 def export(
@@ -202,67 +201,6 @@ def export(
     return ExportResult(Path(out), manifest, verdicts)
 
 
-def sweep(
-    model: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    options: SweepOptions | None = None,
-    data: str | os.PathLike[str] | None = None,
-    metric: str | None = None,
-    calibration: str | os.PathLike[str] | None = None,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    task: str | None = None,
-    max_length: int | None = None,
-    base: str | None = None,
-    progress: Progress | None = None,
-) -> Sweep:
-    """Measure many recipes of one model on their written files.
-
-    Each file is made in a process of its own, measured in a fresh one and thrown away; what was
-    measured stays in ``out``, so that the same call after an interrupt does the rest. As processes
-    are spawned, a script that calls this keeps its own start behind ``if __name__ == "__main__"``.
-
-    Args:
-      model: checkpoint folder, hub id, or "demo".
-      out: folder of the result; what an earlier sweep left in it is used again.
-      options: which recipes; the default ones when None.
-      data: labelled rows, as ``edgekit.evaluate`` reads them.
-      metric: over them, against the source; the task's default when None.
-      calibration: file of texts that quantization may look at, in place of the built-in ones.
-      jobs: processes on this machine, one thread each.
-      scheduler: address of a Dask scheduler; its workers take the processes' place and must see
-        model and data under the same paths.
-      task, max_length, base: as for ``export``.
-      progress: where each point is told.
-    Raises:
-      EdgekitError: see ``edgekit.errors``; files that failed alone are in the result instead.
-    """
-    from edgekit.converters.sweep.run import run_sweep
-    from edgekit.converters.sweep.source import Setup
-
-    options = options or SweepOptions()
-    options.combinations()  # wrong options are told before anything is read
-    if metric is not None and data is None:
-        raise UsageError("--metric is measured over --data FILE, and none was given.", "add it.")
-    if data is not None:
-        read_text(Path(data))
-    folder = resolve(str(model))
-    refuse_inside(Path(out), folder)
-    if base is not None:
-        refuse_inside(Path(out), resolve(base))
-    setup = Setup(
-        model=_absolute(str(model)),
-        targets=tuple(dict.fromkeys(options.target_names())),
-        base=None if base is None else _absolute(base),
-        task=task,
-        max_length=max_length,
-        calibration=None if calibration is None else calibration_text(Path(calibration)),
-        data=None if data is None else str(Path(data).resolve()),
-        metric=metric,
-    )
-    return run_sweep(setup, options, Path(out), jobs, scheduler, progress or Progress.silent())
-
-
 def scaling(
     models: Sequence[str | os.PathLike[str]],
     data: str | os.PathLike[str],
@@ -276,12 +214,6 @@ def scaling(
     from edgekit.converters.scaling import open as opened
 
     return opened.scaling(models, data, out, options, calibration, max_length, progress)
-
-
-def _absolute(model: str) -> str:
-    """A folder's path from anywhere; hub ids and "demo" as they are."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.is_dir() else model
 
 
 def reference_golden(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgekit.converters.sources.checkpoint import Checkpoint
 
 from edgekit.contract import Contract
+from edgekit.errors import UnsupportedError
 from edgekit.parity.metrics import Interval, bootstrap, cosines
 from edgekit.parity.worker import run_file
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
@@ -54,23 +55,44 @@ class HeldOut:
     owner: npt.NDArray[np.int64]
 
     @staticmethod
-    def of(checkpoint: Checkpoint, examples: Sequence[Example]) -> HeldOut:
-        """Run the source on some examples."""
-        contract = checkpoint.contract
-        task = get_task(contract.task)
-        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
-        rows = task.prepare(examples, contract, tokenizer)
-        owner = np.repeat(np.arange(len(rows)), row_counts(task, rows, contract))
-        return HeldOut(contract, tuple(rows), checkpoint.reference(rows), owner)
+    def of(
+        checkpoint: Checkpoint, examples: Sequence[Example], original: Checkpoint | None = None
+    ) -> HeldOut:
+        """Run the source on some examples.
+
+        Args:
+          checkpoint: whose tokenizer reads what a file is given.
+          examples: held out.
+          original: whose outputs count, where that is another; it reads by its own tokenizer.
+        Raises:
+          UnsupportedError: the two judge the same text by different numbers of outputs.
+        """
+        rows, owner = _rows_of(checkpoint, examples)
+        if original is None:
+            return HeldOut(checkpoint.contract, rows, checkpoint.reference(rows), owner)
+        theirs, theirs_owner = _rows_of(original, examples)
+        if not np.array_equal(owner, theirs_owner):
+            raise UnsupportedError(
+                f"'{checkpoint.name}' and '{original.name}' have an output for every token and "
+                "cut the same text into different tokens.",
+                "such models cannot be held against each other output by output.",
+            )
+        return HeldOut(checkpoint.contract, rows, original.reference(theirs), owner)
 
     @staticmethod
-    def builtin(checkpoint: Checkpoint, part: Part = "all", count: int | None = None) -> HeldOut:
+    def builtin(
+        checkpoint: Checkpoint,
+        part: Part = "all",
+        count: int | None = None,
+        original: Checkpoint | None = None,
+    ) -> HeldOut:
         """The source on the built-in evaluation text.
 
         Args:
           checkpoint: the source.
           part: every other text ("search", "verify"), or all.
           count: the first so many of them.
+          original: see ``of``.
         """
         texts = evaluation_texts()
         chosen = {"search": texts[::2], "verify": texts[1::2], "all": texts}[part][:count]
@@ -79,7 +101,7 @@ class HeldOut:
             Example(text, chosen[(i + 1) % len(chosen)] if pairs else None)
             for i, text in enumerate(chosen)
         ]
-        return HeldOut.of(checkpoint, examples)
+        return HeldOut.of(checkpoint, examples, original)
 
     def cosine(self, outputs: Mapping[str, Floats]) -> Interval:
         """Mean cosine to the source's outputs with its interval over examples.
@@ -100,3 +122,14 @@ class HeldOut:
         """
         modes = run_file(path, self.rows, self.contract, threads=threads, modes=["alone"])
         return self.cosine(modes["alone"])
+
+
+def _rows_of(
+    checkpoint: Checkpoint, examples: Sequence[Example]
+) -> tuple[tuple[Ids, ...], npt.NDArray[np.int64]]:
+    """A model's own reading of some examples, and the example of each judged row."""
+    contract = checkpoint.contract
+    task = get_task(contract.task)
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    rows = task.prepare(examples, contract, tokenizer)
+    return tuple(rows), np.repeat(np.arange(len(rows)), row_counts(task, rows, contract))

@@ -173,7 +173,9 @@ def _tokenizer_files(folder: Path) -> list[str]:
 def _save_model(checkpoint: Checkpoint, folder: Path) -> None:
     """config.json and model.safetensors, as transformers' own class writes them."""
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model = checkpoint.model
     stored = _lossless_type(checkpoint) or torch.float32
     weights = {name: value.to(stored) if value.is_floating_point() else value

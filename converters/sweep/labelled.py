@@ -31,16 +31,24 @@ class Labelled:
     """Labelled rows under a source's labels.
 
     Args:
-      checkpoint: the source.
+      checkpoint: whose files are measured.
       data: the file, see ``edgekit.evaluate.data.read_data``.
       metric: name; the task's default when None.
+      original: the model that they are paired with; the checkpoint itself when None.
     Raises:
       CasesError, UsageError, UnsupportedError, MissingExtraError: data or metric do not fit.
     """
 
-    def __init__(self, checkpoint: Checkpoint, data: Path, metric: str | None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        data: Path,
+        metric: str | None,
+        original: Checkpoint | None = None,
+    ) -> None:
         contract = checkpoint.contract
         self._checkpoint, self._data = checkpoint, data
+        self._original = original or checkpoint
         self._kind = kind_of(contract)
         asked = [] if metric is None else [metric]
         self._metric = choose_metrics(asked, self._kind, contract)[0]
@@ -56,18 +64,23 @@ class Labelled:
             "name": self._data.name,
             "sha256": sha256_file(self._data),
             "rows": len(self._rows),
-            "cut": count_cut(self._model(ModuleSession(self._checkpoint)), self._kind, self._rows),
+            "cut": count_cut(self._source_model, self._kind, self._rows),
             "metric": self._metric,
             "source_value": round(value, 12) if value == value else None,
         }
 
     @cached_property
     def _source(self) -> Answers:
-        return self._answers(ModuleSession(self._checkpoint))
+        return self._answers(self._source_model)
+
+    @cached_property
+    def _source_model(self) -> Model:
+        return _model(self._original, ModuleSession(self._original))
 
     def measure(self, path: Path) -> MetricValue:
         """The metric of a written file."""
-        answers = {SOURCE: self._source, "file": self._answers(open_session(path, 1))}
+        file = _model(self._checkpoint, open_session(path, 1))
+        answers = {SOURCE: self._source, "file": self._answers(file)}
         scores = compare_models([self._metric], answers, len(self._rows))[1]
         value, against = scores.values[self._metric], scores.differences[self._metric]
         return MetricValue(
@@ -75,10 +88,11 @@ class Labelled:
             against.value, against.low, against.high, scores.same,
         )  # fmt: skip
 
-    def _answers(self, session: Session) -> Answers:
-        return answers_of(self._model(session), self._kind, self._rows, self._positive)
+    def _answers(self, model: Model) -> Answers:
+        return answers_of(model, self._kind, self._rows, self._positive)
 
-    def _model(self, session: Session) -> Model:
-        contract = self._checkpoint.contract
-        tokenizer = TextTokenizer.from_json(self._checkpoint.tokenizer_json, contract)
-        return Model(self._checkpoint.name, contract, tokenizer, session)
+
+def _model(checkpoint: Checkpoint, session: Session) -> Model:
+    contract = checkpoint.contract
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    return Model(checkpoint.name, contract, tokenizer, session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from edgekit.converters.sweep.source import Setup
 from edgekit.converters.sweep.store import SWEEP, PointStore, content_of
 from edgekit.converters.sweep.workers import Workers
 
-from edgekit.errors import UnsupportedError
+from edgekit.errors import UnsupportedError, UsageError
 from edgekit.progress import Progress
 from edgekit.report.rows import megabytes
 from edgekit.report.sweep_files import PLOTS, files_of
@@ -41,7 +42,7 @@ class Runner(Protocol):
 
 
 def run_sweep(
-    setup: Setup,
+    setups: Sequence[Setup],
     options: SweepOptions,
     out: Path,
     jobs: int,
@@ -51,7 +52,8 @@ def run_sweep(
     """Measure all combinations that are not in the folder yet, and write the result.
 
     Args:
-      setup, options: what.
+      setups: of the sweep's own model, and of those beside it, which are held against it.
+      options: what of each.
       out: the sweep's folder.
       jobs: processes on this machine.
       scheduler: address of a Dask scheduler whose workers take their place.
@@ -60,8 +62,8 @@ def run_sweep(
       UnsupportedError: every combination is refused.
       EdgekitError: the source, text or data cannot be used; the folder or scheduler cannot.
     """
-    wanted, refused = options.combinations()
-    if not wanted:
+    combined, refused = options.combinations()
+    if not combined:
         raise UnsupportedError(
             f"all {len(refused)} combinations are refused, the first one: {refused[0].reason}",
             refused[0].hint,
@@ -69,13 +71,13 @@ def run_sweep(
     with PointStore(out, SWEEP) as store:
         runner: Runner
         if scheduler is None:
-            runner = Workers(min(jobs, len(wanted)), store.work)
+            runner = Workers(min(jobs, len(combined) * len(setups)), store.work)
         else:
             from edgekit.converters.sweep.cluster import Cluster
 
             runner = Cluster(scheduler)
         try:
-            sweep = _measure_all(runner, store, setup, wanted, refused, progress)
+            sweep = _measure_all(runner, store, setups, combined, refused, progress)
         finally:
             runner.close()
         progress.stage("write tables and plots")
@@ -94,39 +96,42 @@ def run_sweep(
 def _measure_all(
     runner: Runner,
     store: PointStore[Point],
-    setup: Setup,
-    wanted: Sequence[Combination],
+    setups: Sequence[Setup],
+    combined: Sequence[Combination],
     refused: Sequence[Refused],
     progress: Progress,
 ) -> Sweep:
-    progress.stage("open the source")
-    facts = _describe(runner, setup)
-    for note in facts["notes"]:
-        progress.tell(note)
-    contents = {each: content_of(facts, each) for each in wanted}
-    points = {each: found for each in wanted if (found := store.read(contents[each])) is not None}
+    members = _open(runner, setups, progress)
+    wanted = [replace(each, model=name) for name in members for each in combined]
+    contents = {each: content_of(members[each.model].facts, each) for each in wanted}
+    points = {
+        each: replace(found, model=each.model)  # it may come of a sweep of one
+        for each in wanted
+        if (found := store.read(contents[each])) is not None
+    }
     missing = [each for each in wanted if each not in points]
     if points:
         progress.tell(f"{len(points)} of {len(wanted)} points are in the folder already")
     failures: list[Failed] = []
     unsupported: list[Refused] = []
     pace = _Pace(len(missing), runner.count)
-    jobs = [Job(setup, each, facts) for each in missing]
+    jobs = [Job(members[e.model].setup, e, members[e.model].facts) for e in missing]
     try:
         progress.done()
         for index, answer in runner.run(jobs):
             each = missing[index]
-            told = f"{each.target} {each.recipe}"
+            told = " ".join(part for part in (each.target, each.model, each.recipe) if part)
+            problem = (each.target, each.recipe, answer.message, answer.hint, each.model)
             pace.note(answer.seconds)
             if answer.value is not None:
                 points[each] = point = Point.from_json(answer.value)
                 store.write(contents[each], point)
                 told += f", {megabytes(point.size_bytes)}, cosine {point.cosine.mean:.5f}"
             elif answer.exit_code == UnsupportedError.exit_code:
-                unsupported.append(Refused(each.target, each.recipe, answer.message, answer.hint))
+                unsupported.append(Refused(*problem))
                 told += f": refused: {answer.message}"
             else:
-                failures.append(Failed(each.target, each.recipe, answer.message, answer.hint))
+                failures.append(Failed(*problem))
                 told += f": failed: {answer.message}"
             progress.tell(f"{len(wanted) - pace.left} of {len(wanted)}: {told}{pace}")
     except BaseException as error:
@@ -140,7 +145,42 @@ def _measure_all(
             unsupported[0].hint,
         )
     order = [points[each] for each in wanted if each in points]
-    return Sweep(facts, tuple(order), (*refused, *unsupported), tuple(failures))
+    own, *beside = (member.facts for member in members.values())
+    if beside:
+        own = {**own, "beside": [{k: f[k] for k in ("source", "definition")} for f in beside]}
+    return Sweep(own, tuple(order), (*refused, *unsupported), tuple(failures))
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A model of the sweep, and what its points depend on."""
+
+    setup: Setup
+    facts: dict[str, Any]
+
+
+def _open(runner: Runner, setups: Sequence[Setup], progress: Progress) -> dict[str, _Member]:
+    """The sweep's models by name; a single one is called "".
+
+    Raises:
+      UsageError: two have the same name.
+    """
+    members: dict[str, _Member] = {}
+    told: set[str] = set()
+    for setup in setups:
+        progress.stage("open the source" if setup.original is None else "open a model beside it")
+        facts = _describe(runner, setup)
+        for note in facts["notes"]:
+            if note not in told:
+                progress.tell(note)
+        told.update(facts["notes"])
+        name = facts["source"]["name"] if len(setups) > 1 else ""
+        if name in members:
+            raise UsageError(
+                f"two of the models are called '{name}'.", "rename the folder of one of them."
+            )
+        members[name] = _Member(setup, facts)
+    return members
 
 
 def _describe(runner: Runner, setup: Setup) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from edgekit.converters.pipeline import quantized, write_file, write_recipe
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText, shared_texts, texts_sha256
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sweep.clock import Clock
+from edgekit.converters.sweep.comparable import require_comparable
 from edgekit.converters.sweep.labelled import Labelled
 from edgekit.converters.sweep.study import cluster_model, pack_study, zlib_bytes
 
@@ -40,10 +42,13 @@ class Setup:
     Attributes:
       model: checkpoint folder, hub id, or "demo".
       targets: whose exporters are needed; with "tflite" text is cut at its largest bucket.
-      base, task, max_length: as for ``export``.
+      base: of the sweep's own model, where that is an adapter.
+      task, max_length: as for ``export``.
       calibration: the user's text; the built-in one when None.
       data: labelled rows, or None.
       metric: over them; the task's default when None.
+      original: the model whose outputs count, where that is another one: same task, same labels.
+      timed: files are timed too.
     """
 
     model: str
@@ -54,6 +59,8 @@ class Setup:
     calibration: CalibrationText | None = None
     data: str | None = None
     metric: str | None = None
+    original: str | None = None
+    timed: bool = False
 
 
 class Source:
@@ -67,16 +74,18 @@ class Source:
     def __init__(self, setup: Setup, work: Path) -> None:
         require_packages(setup.targets)
         self._work = work
-        checkpoint = load_source(setup.model, setup.task, setup.max_length, setup.base)
-        require_text(checkpoint.contract, "a sweep")
-        if "tflite" in setup.targets:
-            checkpoint = fit_tflite(checkpoint, setup.max_length)
-        self._checkpoint = checkpoint
+        base = setup.base if setup.original is None else None
+        self._checkpoint = checkpoint = _opened(setup, setup.model, base)
+        self._original = checkpoint
+        if setup.original is not None:
+            self._original = _opened(setup, setup.original, setup.base)
+            require_comparable(checkpoint, self._original)
+        self._clock = Clock(self._original, work) if setup.timed else None
         self._text = setup.calibration or CalibrationText.builtin()
         self._models: dict[str, tuple[Target, FloatModel]] = {}
         self._labelled = None
         if setup.data is not None:
-            self._labelled = Labelled(checkpoint, Path(setup.data), setup.metric)
+            self._labelled = Labelled(checkpoint, Path(setup.data), setup.metric, self._original)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -97,12 +106,23 @@ class Source:
             "data": None if self._labelled is None else self._labelled.facts,
             "made_by": made_by(),
             "notes": [told] if seen else [],
+            "timed": self._clock is not None,
+            **self._other,
         }
+
+    @property
+    def _other(self) -> dict[str, Any]:
+        """What the values depend on where another model's outputs count."""
+        original = self._original
+        if original is self._checkpoint:
+            return {}
+        return {"original": {"source": original.source, "definition": definition_of(original)}}
 
     @cached_property
     def _held_out(self) -> HeldOut:
         # calibration has seen none of it, so nothing speaks against taking all
-        return HeldOut.builtin(self._checkpoint, "all")
+        other = None if self._original is self._checkpoint else self._original
+        return HeldOut.builtin(self._checkpoint, "all", original=other)
 
     @cached_property
     def _stats(self) -> Mapping[str, InputStats]:
@@ -183,7 +203,15 @@ class Source:
             metric,
             audit.problems,
             zlib_bytes=zlib_bytes(file.path.read_bytes()),
+            model=wanted.model,
+            time=None if self._clock is None else self._clock.time(self._checkpoint, file.path),
         )
+
+
+def _opened(setup: Setup, model: str, base: str | None) -> Checkpoint:
+    checkpoint = load_source(model, setup.task, setup.max_length, base)
+    require_text(checkpoint.contract, "a sweep")
+    return fit_tflite(checkpoint, setup.max_length) if "tflite" in setup.targets else checkpoint
 
 
 def definition_of(checkpoint: Checkpoint) -> str:

@@ -156,7 +156,7 @@ class PointStore(Generic[P]):
 
 
 def content_of(facts: Mapping[str, Any], wanted: Combination) -> dict[str, Any]:
-    """All that a point's values depend on, as plain data."""
+    """All that a point's values depend on, as plain data; a model's name is no such thing."""
     return as_plain({"target": wanted.target, "recipe": wanted.recipe, **facts})
 
 

@@ -28,6 +28,11 @@ from edgekit.errors import GateFailed, MachineError
 @click.option("--study", "studies", multiple=True, metavar="codebook",
               help="Beside the recipes: k-means codebooks, which no runtime reads, for the "
                    "matrices; codebook-all: for the tables too.")  # fmt: skip
+@click.option("--beside", multiple=True, metavar="MODEL",
+              help="Another checkpoint of the same task (pruned, trimmed, distilled), held against "
+                   "MODEL's outputs; may be repeated.")  # fmt: skip
+@click.option("--time", "timed", is_flag=True,
+              help="Measure CPU time too, in turn with MODEL's float32 file.")  # fmt: skip
 @click.option("--data", metavar="FILE", help="Labelled rows, as for evaluate.")
 @click.option("--metric", metavar="M", help="Over --data; default: the task's own.")
 @click.option("--calibration", metavar="FILE",
@@ -53,6 +58,8 @@ def command(
     activations: tuple[str, ...],
     targets: tuple[str, ...],
     studies: tuple[str, ...],
+    beside: tuple[str, ...],
+    timed: bool,
     data: str | None,
     metric: str | None,
     calibration: str | None,
@@ -78,6 +85,7 @@ def command(
     edgekit sweep ./my-model -o sweep --target onnx,tflite --activations int8 --jobs 4
     edgekit sweep ./my-model -o sweep --bits 4 --method two-sided,gptq,rtn --data dev.tsv
     edgekit sweep ./my-model -o sweep --bits 2-4 --embeddings 4g32 --study codebook
+    edgekit sweep ./my-model -o sweep --beside ./pruned --beside ./distilled --time
     """
     from edgekit.converters.api import sweep
     from edgekit.progress import Progress
@@ -97,6 +105,8 @@ def command(
         task=task,
         max_length=max_length,
         base=base,
+        beside=beside,
+        timed=timed,
         progress=Progress.silent() if quiet else Progress.to_stderr(),
     )
     if as_json:

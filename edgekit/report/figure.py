@@ -16,11 +16,11 @@ _PLAIN = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "edgekit", "svg.fonttype": "path", "font.size": 9}
 
 
-def drawn(draw: Callable[[Axes], None]) -> tuple[str, bytes]:
+def drawn(*draw: Callable[[Axes], None]) -> tuple[str, bytes]:
     """A plot as SVG text and as PNG.
 
     Args:
-      draw: fills the axes.
+      draw: each fills the axes of a panel; panels lie side by side.
     Raises:
       MissingExtraError: matplotlib is not installed.
     """
@@ -32,8 +32,9 @@ def drawn(draw: Callable[[Axes], None]) -> tuple[str, bytes]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own style would give other bytes
         matplotlib.rcParams.update(_SETTINGS)
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        draw(figure.add_subplot())
+        figure = Figure(figsize=(8 * len(draw), 5), layout="constrained")
+        for number, fill in enumerate(draw, start=1):
+            fill(figure.add_subplot(1, len(draw), number))
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata=_PLAIN)
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from edgekit.report.html_parts import NO_PLOT, SCRIPT, STYLE, inline, sort_key
-from edgekit.report.sweep_rows import header, in_order, lines, sizes, table_rows
+from edgekit.report.sweep_rows import header, in_order, leading, lines, sizes, table_rows
 from edgekit.sweep.result import Sweep
 
 
@@ -36,7 +36,8 @@ def _table(sweep: Sweep) -> str:
     for point, row in zip(in_order(sweep), table_rows(sweep), strict=True):
         # sizes are shown in MB or kB: they are sorted by bytes
         exact = ["" if size is None else str(size) for size in sizes(point, sweep)]
-        keys = [*row[:2], *exact, *map(sort_key, row[2 + len(exact) :])]
+        first = len(leading(sweep))
+        keys = [*row[:first], *exact, *map(sort_key, row[first + len(exact) :])]
         cells = "".join(
             f'<td data-key="{escape(key)}">{escape(cell)}</td>'
             for key, cell in zip(keys, row, strict=True)
@@ -58,6 +59,9 @@ def _basis(sweep: Sweep) -> str:
         "of its target. CPU s: of quantization, one thread; the first calibrated file of each "
         "process pays for the float path."
     )
+    if sweep.has_models:
+        beside = ", ".join(each["source"]["name"] for each in facts["beside"])
+        told += f" Beside it {beside}: held against the same outputs of the first model."
     data = facts.get("data")
     if data:
         told += f" {data['metric']} over {data['rows']:,} rows of {data['name']}"

@@ -23,10 +23,17 @@ ACTIVATIONS = {"float": "", "int8": "_a8"}
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One file to measure: target ("onnx", "tflite"), and canonical recipe or a study's name."""
+    """One file to measure.
+
+    Attributes:
+      target: "onnx" or "tflite".
+      recipe: canonical, or a study's name.
+      model: whose: a checkpoint's name, or "" where the sweep has one alone.
+    """
 
     target: str
     recipe: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Refused:
     recipe: str
     reason: str
     hint: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

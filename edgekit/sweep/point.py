@@ -48,6 +48,21 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
+class RelativeTime:
+    """What a call costs, measured in turn with the original's float32 file of the same target.
+
+    Attributes:
+      tokens: of the text, as ``edgekit bench`` names a measurement.
+      ratio, low, high: CPU time over the float file's, one thread, with its 95 % interval.
+    """
+
+    tokens: str
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One file.
 
@@ -56,13 +71,16 @@ class Point:
       recipe: canonical; or a study's name (``edgekit.sweep.study``).
       size_bytes: of the file as written: of a study the float file, as no other can be run.
       effective_bits: stored bits per weight, scales and tables included; of a study in its store.
-      cosine: mean cosine to the source's outputs on held-out text, over judged rows.
+      cosine: mean cosine to the source's outputs on held-out text, over judged rows; where
+        several models are swept, to the first one's.
       cpu_seconds: of quantization (calibration included), one thread; not deterministic.
       metric: over labelled data, or None without any.
       problems: what the audit found wrong; such a file is not to be trusted.
       packed: of a study alone.
       zlib_bytes: of the file compressed by zlib at level 9: what a download or a store's package
         may come to; installed it has all its bytes. None in results of an older edgekit.
+      model: the checkpoint's name where several are swept, else "".
+      time: None when it was not asked for.
     """
 
     target: str
@@ -75,6 +93,13 @@ class Point:
     problems: tuple[str, ...] = ()
     packed: Packed | None = None
     zlib_bytes: int | None = field(default=None, kw_only=True)
+    model: str = field(default="", kw_only=True)
+    time: RelativeTime | None = field(default=None, kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """Recipe, and model where there are several."""
+        return f"{self.model} {self.recipe}" if self.model else self.recipe
 
     @property
     def is_study(self) -> bool:
@@ -96,9 +121,10 @@ class Point:
 
     @property
     def series(self) -> str:
-        """The recipe without its k: files of one series differ in bits alone."""
+        """All but k: files of one series differ in bits alone."""
         head, sep, rest = self.recipe.partition(str(self.bits))
-        return f"{self.target} {head}<k>{rest}" if sep else f"{self.target} {self.recipe}"
+        whose = f"{self.target} {self.model}".rstrip()
+        return f"{whose} {head}<k>{rest}" if sep else f"{whose} {self.recipe}"
 
     @property
     def loss(self) -> Interval:
@@ -127,6 +153,8 @@ class Point:
             "problems": list(self.problems),
             "packed": None if self.packed is None else asdict(self.packed),
             "zlib_bytes": self.zlib_bytes,
+            "model": self.model,
+            "time": None if self.time is None else asdict(self.time),
         }
 
     @staticmethod
@@ -140,7 +168,7 @@ class Point:
             data = plain.mapping(value, "point")
             cosine = plain.mapping(data["cosine"], "cosine")
             recipe = plain.text(data["recipe"], "recipe")
-            packed, zlib = data["packed"], data["zlib_bytes"]
+            packed, zlib, time = data["packed"], data["zlib_bytes"], data["time"]
             return Point(
                 plain.text(data["target"], "target"),
                 recipe,
@@ -157,6 +185,8 @@ class Point:
                 tuple(plain.texts(data["problems"], "problems")),
                 None if packed is None else _packed_in(packed),
                 zlib_bytes=None if zlib is None else plain.integer(zlib, "zlib_bytes"),
+                model=plain.text(data["model"], "model"),
+                time=None if time is None else _time_in(time),
             )
         except KeyError as error:
             raise ValueError(f"field {error} is missing") from None
@@ -175,6 +205,12 @@ def _metric_in(value: Any) -> MetricValue:
     same = None if data["same"] is None else plain.number(data["same"], "same")
     numbers = {name: _in(data[name], name) for name in _NUMBERS}
     return MetricValue(name=plain.text(data["name"], "name"), same=same, **numbers)
+
+
+def _time_in(value: Any) -> RelativeTime:
+    data = plain.mapping(value, "time")
+    numbers = (plain.number(data[name], name) for name in ("ratio", "low", "high"))
+    return RelativeTime(plain.text(data["tokens"], "tokens"), *numbers)
 
 
 def _packed_in(value: Any) -> Packed:

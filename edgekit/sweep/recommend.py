@@ -36,7 +36,8 @@ class Recommendation:
     Attributes:
       target: "onnx" or "tflite".
       recipe: the one to take, or None when no file will do.
-      undecided: recipes that the measurements cannot tell from it, itself included; else empty.
+      undecided: what the measurements cannot tell from it, itself included; else empty. Recipes,
+        with their models' names in front where there are several.
       sentence: all of it in words.
     """
 
@@ -44,12 +45,14 @@ class Recommendation:
     recipe: str | None
     undecided: tuple[str, ...]
     sentence: str
+    model: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
             "target": self.target,
             "recipe": self.recipe,
+            "model": self.model,
             "undecided": list(self.undecided),
             "tolerance": TOLERANCE,
             "sentence": self.sentence,
@@ -91,7 +94,7 @@ def recommend(points: Sequence[Point], target: str, tolerance: float = TOLERANCE
     if chosen.loss.high > tolerance:
         doubt = "; its interval reaches beyond that, and no file measured here is surely within"
     sentence = f"{target}: take {_told(chosen)}, {reason}{doubt}{_neighbours(front, at)}."
-    return Recommendation(target, chosen.recipe, (), sentence)
+    return Recommendation(target, chosen.recipe, (), sentence, chosen.model)
 
 
 def _undecided(
@@ -101,12 +104,13 @@ def _undecided(
     names = " and ".join(_told(p) for p in both)
     overlap = all(a.loss.low <= chosen.loss.high and chosen.loss.low <= a.loss.high for a in rivals)
     why = "their intervals overlap" if overlap else f"an interval reaches across {tolerance:g}"
-    losses = ", ".join(f"{p.recipe} {number(p.loss.low)} to {number(p.loss.high)}" for p in both)
+    losses = ", ".join(f"{p.name} {number(p.loss.low)} to {number(p.loss.high)}" for p in both)
     sentence = (
-        f"{target}: undecided between {names}: {why} ({losses}); {chosen.recipe} is {reason}; "
-        f"{both[-1].recipe} is the safe choice."
+        f"{target}: undecided between {names}: {why} ({losses}); {chosen.name} is {reason}; "
+        f"{both[-1].name} is the safe choice."
     )
-    return Recommendation(target, chosen.recipe, tuple(p.recipe for p in both), sentence)
+    undecided = tuple(p.name for p in both)
+    return Recommendation(target, chosen.recipe, undecided, sentence, chosen.model)
 
 
 def _neighbours(front: Sequence[Point], at: int) -> str:
@@ -119,7 +123,7 @@ def _neighbours(front: Sequence[Point], at: int) -> str:
         larger = front[at + 1]
         won = front[at].loss.mean - larger.loss.mean
         more = megabytes(larger.size_bytes - front[at].size_bytes)
-        told += f"; the next larger, {larger.recipe}, would win {number(won)} for {more} more"
+        told += f"; the next larger, {larger.name}, would win {number(won)} for {more} more"
         told += _pay(front[at], larger)
     return told
 
@@ -139,7 +143,7 @@ def _pay(smaller: Point, larger: Point) -> str:
 
 
 def _told(point: Point) -> str:
-    return f"{point.recipe} ({megabytes(point.size_bytes)})"
+    return f"{point.name} ({megabytes(point.size_bytes)})"
 
 
 def _loss(point: Point) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.sweep.front import front_of
-from edgekit.sweep.options import Combination, Refused
+from edgekit.sweep.options import Refused
 from edgekit.sweep.point import Point
 from edgekit.sweep.recommend import Recommendation, recommend
 
@@ -23,6 +23,7 @@ class Failed:
     recipe: str
     reason: str
     hint: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class Sweep:
         return next((p.metric.name for p in self.points if p.metric is not None), None)
 
     @property
+    def has_models(self) -> bool:
+        """There is more than one checkpoint."""
+        return any(p.model for p in self.points)
+
+    @property
+    def has_times(self) -> bool:
+        """Files were timed."""
+        return any(p.time is not None for p in self.points)
+
+    @property
     def has_studies(self) -> bool:
         """Some points are studies."""
         return any(p.is_study for p in self.points)
@@ -85,9 +96,4 @@ class Sweep:
 
 def _plain(found: Refused | Failed) -> dict[str, str]:
     return {"target": found.target, "recipe": found.recipe, "reason": found.reason,
-            "hint": found.hint}  # fmt: skip
-
-
-def failed(combination: Combination, reason: str, hint: str) -> Failed:
-    """A combination's failure."""
-    return Failed(combination.target, combination.recipe, reason, hint)
+            "hint": found.hint, "model": found.model}  # fmt: skip
