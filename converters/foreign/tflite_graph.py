@@ -13,7 +13,7 @@ from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.graph import clean, float_constants, fuse_biases, role_of
 
 from edgekit.audit.records import Transform
-from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.audit.tflite_file import packed, parse
 
 #: OIHW, as torch and ONNX have kernels, to OHWI
 _OHWI = Transform("axes", axes=(0, 2, 3, 1))
@@ -30,7 +30,7 @@ def adopt_tflite(raw: Path, path: Path, variables: Variables, again: Callable[[]
         "tflite",
     )
     dropped = tuple(sorted(variables.names - parameters.keys()))
-    path.write_bytes(pack_model(buffers.model))
+    path.write_bytes(packed(buffers.model))
     return Adopted(FloatGraph(path, bindings, dropped, derived), parameters, folded)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit.converters.tensorflow.traps import check_tflite_operators
 from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 
-from edgekit.audit.tflite_file import TfliteFile, pack_model, parse
+from edgekit.audit.tflite_file import TfliteFile, packed, parse
 from edgekit.errors import InternalError, UnsupportedError
 
 SIGNATURE = "main"
@@ -55,4 +55,4 @@ def finish(raw: Path, inputs: Mapping[str, str], outputs: Mapping[str, str], pat
     # what the converter says of itself is neither true of our file nor needed to run it
     model.metadata = []
     model.metadataBuffer = None
-    path.write_bytes(pack_model(model))
+    path.write_bytes(packed(model))

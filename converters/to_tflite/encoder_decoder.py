@@ -27,7 +27,7 @@ from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.graph import clean
 from torch import Tensor, nn
 
-from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.audit.tflite_file import packed, parse
 from edgekit.errors import InternalError
 from edgekit.generation.names import CROSS, PAST, PRESENT, cache_names
 from edgekit.generation.settings import Generation
@@ -94,7 +94,7 @@ def export_entries(checkpoint: Checkpoint, path: Path) -> FloatGraph:
     buffers = Flatbuffer(parse(path))
     _name(buffers, entries)
     clean(buffers)
-    path.write_bytes(pack_model(buffers.model))
+    path.write_bytes(packed(buffers.model))
     return graph
 
 

@@ -19,7 +19,7 @@ from edgekit.converters.to_tflite.graph import clean, float_constants, fuse_bias
 from edgekit.converters.to_tflite.pools import pad_with_zeros
 from edgekit.converters.to_tflite.tables import cut_tables_to_lookups
 
-from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.audit.tflite_file import packed, parse
 from edgekit.errors import UnsupportedError, first_line
 
 
@@ -54,6 +54,9 @@ def encoder_trace(checkpoint: Checkpoint) -> Trace:
 
 #: argument of the traced module that holds the parameters kept apart
 FREE = "free"
+#: bytes of float32 parameters from which on the converter holds them once instead of in every form
+#: of the graph that it goes through
+LARGE = 1 << 28
 
 
 def export_graph(checkpoint: Checkpoint, path: Path, trace: Trace | None = None) -> FloatGraph:
@@ -78,7 +81,7 @@ def export_graph(checkpoint: Checkpoint, path: Path, trace: Trace | None = None)
         Binding(buffer, name, transform, role_of(buffers, int(buffer)))
         for buffer, (name, transform) in sorted(bound.items(), key=lambda item: int(item[0]))
     )
-    path.write_bytes(pack_model(buffers.model))
+    path.write_bytes(packed(buffers.model))
     used = {binding.parameter for binding in bindings}
     return FloatGraph(path, bindings, tuple(sorted(set(values) - used)), derived)
 
@@ -116,7 +119,11 @@ def _converted(checkpoint: Checkpoint, trace: Trace, kept_apart: Sequence[str]) 
             )
         try:
             with torch.no_grad():
-                edge_model = converter.convert()
+                edge_model = converter.convert(
+                    lightweight_conversion=_float_bytes(checkpoint) >= LARGE,
+                    # nothing is left to fold: norms and biases are inputs meanwhile
+                    runtime_constant_folding=False,
+                )
         except Exception as error:  # the converter raises whatever tracing and lowering meet
             raise UnsupportedError(
                 f"{checkpoint.contract.architecture} cannot be exported to TFLite: "
@@ -126,7 +133,12 @@ def _converted(checkpoint: Checkpoint, trace: Trace, kept_apart: Sequence[str]) 
         with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
             raw = Path(scratch) / "raw.tflite"
             edge_model.export(str(raw))
+            del converter, edge_model
             return parse(raw)
+
+
+def _float_bytes(checkpoint: Checkpoint) -> int:
+    return sum(value.nbytes for value in checkpoint.parameters.values())
 
 
 def vector_parameters(model: Any) -> list[str]:

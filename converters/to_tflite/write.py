@@ -16,7 +16,7 @@ from edgekit.converters.to_tflite.flatbuffer import Flatbuffer
 from edgekit.converters.to_tflite.table_codes import set_table
 
 from edgekit.audit.records import StoredTensor
-from edgekit.audit.tflite_file import pack_model, parse
+from edgekit.audit.tflite_file import packed, parse
 from edgekit.errors import InternalError
 from edgekit.qtensor import QuantizedTensor
 from edgekit.tflite_formats import stored_type
@@ -34,7 +34,7 @@ def write_graph(
     )
     buffers.set_metadata(json.dumps(dict(metadata), sort_keys=True))
     buffers.drop_unused()
-    path.write_bytes(pack_model(buffers.model))
+    path.write_bytes(packed(buffers.model))
     return stored
 
 

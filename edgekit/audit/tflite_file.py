@@ -42,7 +42,9 @@ def parse(path: Path) -> Any:
       ArtifactError: it is no TFLite flatbuffer, or cut off.
     """
     try:
-        data = bytearray(path.read_bytes())
+        data = bytearray(path.stat().st_size)
+        with path.open("rb") as file:
+            file.readinto(data)
     except OSError as error:
         raise ArtifactError(f"'{path}' cannot be read ({error.strerror}).", "") from error
     if data[4:8] != b"TFL3":
@@ -57,6 +59,11 @@ def parse(path: Path) -> Any:
 
 def pack_model(model: Any) -> bytes:
     """A ``ModelT`` as the bytes of a .tflite file."""
+    return bytes(packed(model))
+
+
+def packed(model: Any) -> memoryview:
+    """A ``ModelT`` as a .tflite file's bytes, uint8 [n], which are held once in memory."""
     import flatbuffers
 
     class Builder(flatbuffers.Builder):  # type: ignore[misc]
@@ -71,9 +78,11 @@ def pack_model(model: Any) -> bytes:
             return written[key]
 
     written: dict[tuple[str, bytes], int] = {}
-    builder = Builder(1 << 20)
+    # a builder that has to grow holds all twice
+    weights = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    builder = Builder(weights + (1 << 20))
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return memoryview(builder.Bytes)[builder.Head() :]
 
 
 class TfliteFile:

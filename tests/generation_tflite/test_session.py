@@ -104,3 +104,22 @@ def test_the_command_prints_the_text_and_nothing_of_the_runtime(
     assert done.returncode == 0
     assert done.stdout.strip()
     assert "INFO" not in done.stderr + done.stdout
+
+
+def test_large_models_are_converted_to_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.converters.opening import fit_tflite, load_source, open_target
+    from edgekit.converters.to_tflite import export
+
+    model = save_model(tmp_path / "model", "llama")
+    checkpoint = fit_tflite(load_source(str(model), None, CONTEXT, None), CONTEXT, (8,))
+    files = []
+    for limit in (export.LARGE, 0):
+        monkeypatch.setattr(export, "LARGE", limit)
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        open_target("tflite").export(checkpoint, folder)
+        [file] = folder.glob("*.tflite")
+        files.append(file.read_bytes())
+    assert files[0] == files[1]
