@@ -44,13 +44,45 @@ class Way:
     ridge: float = RIDGE
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be cut.
+
+    Attributes:
+      ffns: in the order of execution.
+      course: the stages of their second matrices.
+      widths: config value -> its width before and after.
+    """
+
+    ffns: tuple[Ffn, ...]
+    course: Course
+    widths: dict[str, tuple[int, int]]
+
+
+def plan_pruning(checkpoint: Checkpoint, batch: Batch, kept_width: Callable[[int], int]) -> Plan:
+    """Find a model's FFNs and prove that they can be cut so; nothing is changed.
+
+    Args:
+      checkpoint: opened.
+      batch: a little text.
+      kept_width: from a width to the one that is wanted.
+    Raises:
+      UnsupportedError: the model has no FFNs that can be cut, with the reason.
+    """
+    with checkpoint.using_attention("eager"):
+        ffns, course = find_ffns(checkpoint, batch)
+        widths = {ffn.key: (ffn.width, kept_width(ffn.width)) for ffn in ffns}
+        prove_cut(checkpoint, ffns, batch, {key: after for key, (_, after) in widths.items()})
+    return Plan(ffns, course, widths)
+
+
 def prune_ffns(
     checkpoint: Checkpoint,
     batches: Sequence[Batch],
-    kept_width: Callable[[int], int],
+    plan: Plan,
     way: Way | None = None,
     told: Callable[[int, int], None] | None = None,
-) -> dict[str, tuple[int, int]]:
+) -> None:
     """Make a model's FFNs narrower, in place.
 
     Memory: the model, and the inner activations of all text at one FFN (4 F bytes per token).
@@ -58,38 +90,15 @@ def prune_ffns(
     Args:
       checkpoint: opened.
       batches: calibration text without padding (``text_batches``).
-      kept_width: from a width to the one that is wanted.
+      plan: of ``plan_pruning``.
       way: how.
       told: called with (FFNs done, FFNs).
-    Returns:
-      config value -> its width before and after.
-    Raises:
-      UnsupportedError: the model has no FFNs that can be cut, with the reason.
     """
-    way = way or Way()
-    with checkpoint.using_attention("eager"):
-        ffns, course = find_ffns(checkpoint, batches[0])
-        widths = {ffn.key: (ffn.width, kept_width(ffn.width)) for ffn in ffns}
-        prove_cut(checkpoint, ffns, batches[0], {k: after for k, (_, after) in widths.items()})
-        kept = _choose_and_refit(checkpoint, batches, ffns, course, widths, way, told)
-    cut(checkpoint, ffns, kept)
-    return widths
-
-
-def _choose_and_refit(
-    checkpoint: Checkpoint,
-    batches: Sequence[Batch],
-    ffns: Sequence[Ffn],
-    course: Course,
-    widths: dict[str, tuple[int, int]],
-    way: Way,
-    told: Callable[[int, int], None] | None,
-) -> dict[str, Indices]:
-    """The neurons that stay; the columns of the others are zero then, and nothing is cut yet."""
-    owners = {f"{ffn.second}.weight": ffn for ffn in ffns}
     kept: dict[str, Indices] = {}
-    module = checkpoint.module
+    owners = {f"{ffn.second}.weight": ffn for ffn in plan.ffns}
+    module, course = checkpoint.module, plan.course
     with (
+        checkpoint.using_attention("eager"),
         open_float_path(module, batches, course, None) as floats,
         open_lanes(module, batches, course) as lanes,
     ):
@@ -98,14 +107,16 @@ def _choose_and_refit(
             for name in stage.names:
                 ffn = owners[name]
                 layer = linear_layer(module, ffn.second)
-                kept[ffn.second] = _narrow(layer, sums, widths[ffn.key][1], way)
+                kept[ffn.second] = _narrow(layer, sums, plan.widths[ffn.key][1], way or Way())
             if told is not None:
                 told(number + 1, len(course.stages))
-    return kept
+    cut(checkpoint, plan.ffns, kept)
 
 
 def _narrow(layer: torch.nn.Linear, sums: StageSums, keep: int, way: Way) -> Indices:
     """Choose a second layer's inputs and set what it is with these alone, zeros for the others."""
+    if keep == layer.in_features:
+        return np.arange(keep)  # not even rounding may change what nothing is asked of
     weight = layer.weight.detach().numpy().copy()
     bias = None if layer.bias is None else layer.bias.detach().numpy().copy()
     stats: LayerStats = sums.stats(weight, bias)

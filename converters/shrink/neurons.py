@@ -22,8 +22,8 @@ Indices = npt.NDArray[np.intp]
 
 #: added to H's diagonal, as a share of its mean: what text does not tell stays as it was
 RIDGE = 1e-3
-#: neurons that are removed before costs are computed anew
-_AT_ONCE = 8
+#: updates of H^-1 that are made together: one large product instead of many passes over it
+_UPDATES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class Normal:
     def refit(self, kept: Indices) -> Doubles:
         """The kept neurons' columns when the others are gone, float64 [out, kept]."""
         gram = self.gram[kept]
-        return np.linalg.solve(gram[:, kept], gram @ self.aim.T).T
+        columns: Doubles = np.linalg.solve(gram[:, kept], gram @ self.aim.T).T
+        return columns
 
 
 #: from the problem and a number of neurons to those that stay, ascending
@@ -75,22 +76,29 @@ Choice = Callable[[Normal, int], Indices]
 
 
 def greedy(problem: Normal, keep: int) -> Indices:
-    """Remove what costs least when the others make up for it, a few at a time.
+    """Remove the neuron that costs least when the others make up for it, again and again.
 
-    Removing neuron j costs ||w_j||^2 / (H^-1)_jj; then W and H^-1 are those of the neurons left.
+    Removing neuron j costs ||w_j||^2 / (H^-1)_jj. Then W and H^-1 become those of the neurons left:
+    rank-one updates, which reach all of H^-1 in blocks and its diagonal at once.
     """
     inverse, weight = np.linalg.inv(problem.gram), problem.aim.copy()
-    left = np.arange(len(inverse))
-    while len(left) > keep:
-        costs = np.einsum("oj,oj->j", weight, weight) / inverse.diagonal()
-        order = np.argsort(costs, kind="stable")
-        gone, stay = np.split(order, [min(_AT_ONCE, len(left) - keep)])
-        stay.sort()
-        passed = np.linalg.solve(inverse[np.ix_(gone, gone)], inverse[np.ix_(gone, stay)])
-        weight = weight[:, stay] - weight[:, gone] @ passed
-        inverse = inverse[np.ix_(stay, stay)] - inverse[np.ix_(stay, gone)] @ passed
-        left = left[stay]
-    return left
+    diagonal, present = inverse.diagonal().copy(), np.ones(len(inverse), bool)
+    waiting: list[Doubles] = []
+    for _ in range(len(inverse) - keep):
+        costs = np.full(len(inverse), np.inf)
+        costs[present] = np.einsum("oj,oj->j", weight, weight)[present] / diagonal[present]
+        gone = int(np.argmin(costs))
+        row = inverse[gone] - sum(update[gone] * update for update in waiting)
+        update = row / np.sqrt(diagonal[gone])
+        weight -= np.outer(weight[:, gone] / np.sqrt(diagonal[gone]), update)
+        diagonal -= update * update
+        present[gone] = False
+        waiting.append(update)
+        if len(waiting) == _UPDATES:
+            together = np.stack(waiting)
+            inverse -= together.T @ together
+            waiting.clear()
+    return np.flatnonzero(present)
 
 
 def refitted_bias(
