@@ -32,7 +32,7 @@ READERS = {
     "roberta": ("intermediate_size", 2, 1), "electra": ("intermediate_size", 2, 1),
     "mpnet": ("intermediate_size", 2, 1), "deberta-v2": ("intermediate_size", 2, 1),
     "modernbert": ("intermediate_size", 4, 1), "mobilebert": ("intermediate_size", 4, 1),
-    "funnel": ("d_inner", 6, 1),
+    "funnel": ("d_inner", 4, 1),
 }  # fmt: skip
 WRITERS = {
     "gpt2": ("n_inner", 2, 1), "llama": ("intermediate_size", 2, 2),
