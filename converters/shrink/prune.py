@@ -1,20 +1,23 @@
-"""`edgekit prune`: a checkpoint with narrower FFNs, and how far that model is away."""
+"""`edgekit prune`: a checkpoint with narrower FFNs, and its size, speed and quality beside."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.converters.opening import calibration_text, require_packages
 from edgekit.converters.quantize.texts import CalibrationText
-from edgekit.converters.shrink.folder import changing, reopened, write_checkpoint
+from edgekit.converters.shrink.folder import add_to_step, changing, reopened, write_checkpoint
 from edgekit.converters.shrink.width import check_share, kept_width
 from edgekit.converters.sources.checkpoint import Checkpoint
 
+from edgekit.errors import UnsupportedError
 from edgekit.parity.metrics import Interval
 from edgekit.progress import Progress
+from edgekit.sweep.point import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class Pruning:
       parameters: of the model before and after.
       texts, tokens: calibration.
       cosine: mean cosine of the pruned float model to the source on held-out text.
+      files: the same file of the source and of the pruned model, each against the source's float
+        outputs and its float file's time; None where there is none.
+      notes: what is to be said beside.
     """
 
     name: str
@@ -37,6 +43,8 @@ class Pruning:
     texts: int
     tokens: int
     cosine: Interval
+    files: tuple[Point, Point] | None
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -48,6 +56,8 @@ class Pruning:
             "parameters": {"before": self.parameters[0], "after": self.parameters[1]},
             "calibration": {"texts": self.texts, "tokens": self.tokens},
             "cosine": asdict(self.cosine),
+            "files": _files_json(self.files),
+            "notes": list(self.notes),
         }
 
 
@@ -80,10 +90,10 @@ def prune(
     progress = progress or Progress.silent()
     check_share(ffn)
     text = CalibrationText.builtin() if calibration is None else calibration_text(Path(calibration))
-    require_packages((), "pruning")
+    require_packages(("onnx",), "pruning")
     progress.stage("load")
     with changing(str(model), Path(out), force, task, max_length, base) as (checkpoint, folder):
-        found = _prune(checkpoint, folder, ffn, text, base, progress, Path(out))
+        found = _prune(checkpoint, folder, str(model), ffn, text, base, progress, Path(out))
     progress.done()
     return found
 
@@ -91,6 +101,7 @@ def prune(
 def _prune(
     checkpoint: Checkpoint,
     folder: Path,
+    model: str,
     share: float,
     text: CalibrationText,
     base: str | None,
@@ -116,8 +127,35 @@ def _prune(
     }  # fmt: skip
     write_checkpoint(checkpoint, folder, step, base)
     reopened(folder, checkpoint)
+    progress.stage("measure files")
+    files, notes = _files(checkpoint, folder, model, base)
+    add_to_step(folder, {"files": _files_json(files)})
     counts = parameters, _count(checkpoint)
-    return Pruning(checkpoint.name, out, plan.widths, counts, len(text.texts), tokens, cosine)
+    return Pruning(
+        checkpoint.name, out, plan.widths, counts, len(text.texts), tokens, cosine, files, notes
+    )
+
+
+def _files(
+    checkpoint: Checkpoint, folder: Path, model: str, base: str | None
+) -> tuple[tuple[Point, Point] | None, tuple[str, ...]]:
+    """The same file of both models, or why there is none."""
+    from edgekit.converters.shrink.effect import before_and_after
+
+    contract = checkpoint.contract
+    with tempfile.TemporaryDirectory(prefix="edgekit-prune-") as scratch:
+        try:
+            files = before_and_after(
+                model, folder, Path(scratch), task=contract.task, max_length=contract.max_length,
+                base=base,
+            )  # fmt: skip
+        except UnsupportedError as error:  # of files alone: the checkpoint is as good as ever
+            return None, (f"no files were measured: {error.message}",)
+    return files, ()
+
+
+def _files_json(files: tuple[Point, Point] | None) -> dict[str, Any] | None:
+    return None if files is None else {"before": files[0].to_json(), "after": files[1].to_json()}
 
 
 def _count(checkpoint: Checkpoint) -> int:

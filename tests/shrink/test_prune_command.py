@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from edgekit.converters.api import Pruning
 from edgekit.converters.opening import load_source
-from edgekit.converters.shrink import ffn_pruning
+from edgekit.converters.shrink import effect, ffn_pruning
 from edgekit.converters.shrink.folder import STEPS, read_steps
 
 from edgekit.cli.main import run_command
+from edgekit.errors import UnsupportedError
 from edgekit.parity.metrics import Interval
 from edgekit.report.pruned import print_pruning
+from edgekit.sweep.point import Point
 from tests.tiny import save_classifier, save_model
 
 pytestmark = pytest.mark.heavy
@@ -52,25 +54,37 @@ def test_the_folder_is_a_source_with_narrower_ffns(
     assert "prune" in said
 
 
-def test_what_was_done_is_told(pruned: tuple[Path, dict[str, Any], str]) -> None:
+def test_size_speed_and_quality_before_and_after(
+    pruned: tuple[Path, dict[str, Any], str],
+) -> None:
     out, result, _ = pruned
     assert result["experimental"] is True
     assert 0.5 < result["cosine"]["mean"] < 0.99999  # half the neurons of a random model
+    before, after = (result["files"][k] for k in ("before", "after"))
+    assert after["size_bytes"] < before["size_bytes"]
+    assert before["cosine"]["mean"] > 0.99  # of w8c_a8 alone
+    assert after["cosine"]["mean"] == pytest.approx(result["cosine"]["mean"], abs=0.02)
+    assert before["time"]["ratio"] > 0
+    assert after["time"]["ratio"] > 0
     [step] = read_steps(out)
     assert (step["step"], step["ffn"]) == ("prune", 0.5)
-    assert step["cosine"] == result["cosine"]
+    assert step["files"] == result["files"]
     assert step["calibration"]["tokens"] == result["calibration"]["tokens"]
 
 
-def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table(
+    pruned: tuple[Path, dict[str, Any], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, result, _ = pruned
+    files = tuple(Point.from_json(result["files"][k]) for k in ("before", "after"))
     found = Pruning(
         "tiny", Path("narrow"), {"intermediate_size": (64, 32)}, (1000, 750), 9, 99,
-        Interval(0.9, 0.8, 0.95, 9),
+        Interval(0.9, 0.8, 0.95, 9), files, ("a note",),
     )  # fmt: skip
     print_pruning(found)
     shown = capsys.readouterr().out
-    for part in ("64", "32", "-50.0%", "-25.0%", "0.9000", "0.8000 to 0.9500",
-                 "experimental: fitted on 9 texts"):  # fmt: skip
+    for part in ("64", "32", "-50.0%", "-25.0%", "0.9000", "0.8000 to 0.9500", "w8c_a8",
+                 "time, ", "experimental: fitted on 9 texts", "a note"):  # fmt: skip
         assert part in shown
 
 
@@ -79,6 +93,22 @@ def refused(arguments: list[str], out: Path, capsys: pytest.CaptureFixture[str])
     assert not out.exists()
     assert not list(out.parent.glob(f".{out.name}*"))
     return code, capsys.readouterr().err
+
+
+def test_a_model_that_no_file_is_made_of_is_pruned_all_the_same(
+    embedder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*arguments: Any, **more: Any) -> Any:
+        raise UnsupportedError("no such operator.")
+
+    monkeypatch.setattr(effect, "before_and_after", refuses)
+    out = tmp_path / "out"
+    assert run_command(["prune", str(embedder), "--ffn", "0.5", "-o", str(out), "-q"]) == 0
+    assert "no files were measured: no such operator" in capsys.readouterr().out
+    assert read_steps(out)[0]["files"] is None
 
 
 @pytest.mark.parametrize(
