@@ -67,8 +67,8 @@ class Normal:
     def refit(self, kept: Indices) -> Doubles:
         """The kept neurons' columns when the others are gone, float64 [out, kept]."""
         gram = self.gram[kept]
-        columns: Doubles = np.linalg.solve(gram[:, kept], gram @ self.aim.T).T
-        return columns
+        columns = np.linalg.solve(gram[:, kept], gram @ self.aim.T).T
+        return columns.astype(np.float64, copy=False)
 
 
 #: from the problem and a number of neurons to those that stay, ascending

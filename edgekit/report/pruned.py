@@ -42,7 +42,12 @@ def _file_rows(before: Point, after: Point) -> list[_Row]:
     sizes = before.size_bytes, after.size_bytes
     name = f"{before.recipe}, {before.target}"
     rows: list[_Row] = [
-        (f"size, {name}", *map(megabytes, sizes), _change(sizes[1], sizes[0])),
+        (
+            f"size, {name}",
+            megabytes(sizes[0]),
+            megabytes(sizes[1]),
+            _change(sizes[1], sizes[0]),
+        ),
         (
             f"cosine, {name}",
             f"{before.cosine.mean:.4f}",
