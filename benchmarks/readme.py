@@ -27,6 +27,7 @@ import image_kernels
 import images
 import kbit_files
 import kbit_quality
+import prune
 import quality
 import search
 import site_tables
@@ -71,6 +72,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": lambda: _shown(calibration.show),
     "kbit_files": lambda: _shown(kbit_files.show),
     "codebooks": lambda: _shown(codebooks.show),
+    "prune": lambda: _shown(prune.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
     "generation_quality": lambda: _shown(generation_quality.show),

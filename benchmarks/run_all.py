@@ -13,6 +13,7 @@ import image_kernels
 import images
 import kbit_files
 import kbit_quality
+import prune
 import quality
 import scaling
 import speed
@@ -22,7 +23,7 @@ import tensorflow_path
 for script in (
     conversion, quality, speed, sst2, checks, architectures, calibration, kbit_files, kbit_quality,
     budget, codebooks, image_kernels, images, tensorflow_path, generation_speed, generation_memory,
-    generation_quality, scaling,
+    generation_quality, scaling, prune,
 ):  # fmt: skip
     print(f"\n{script.__doc__.splitlines()[0]}")
     script.main()

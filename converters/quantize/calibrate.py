@@ -27,6 +27,7 @@ from edgekit.converters.quantize.float_path import FloatPath, open_float_path
 from edgekit.converters.quantize.method import LayerStats, Method
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.output_metric import output_moments
+from edgekit.converters.quantize.stage_sums import StageSums, flat
 from edgekit.converters.quantize.texts import batches_of
 from edgekit.converters.quantize.walk import (
     Batch,
@@ -173,37 +174,11 @@ class _Work:
     def run_stage(
         self, number: int, stage: Stage, floats: FloatPath | None, lanes: Sequence[Lane]
     ) -> None:
-        sums = Accumulator()
-        for index, lane in enumerate(lanes):
-            wanted = None if floats is None else floats.payload(number, index)
-            lane.advance()
-            assert lane.given is not None
-            x = _flat(lane.given)
-            if stage.adds and wanted is not None:
-                assert lane.stream is not None
-                wanted = wanted - _flat(lane.stream)
-            sums.add(x, wanted)
-        moment = sums.moment()
-        if floats is None:
-            for name in stage.names:
-                self.quantize(name, LayerStats(moment, tokens=sums.tokens))
-            return
-        assert moment.mean is not None
-        cross, mean = sums.cross()
+        sums = StageSums(number, stage, floats, lanes)
         for name in stage.names:
-            weight = self._value(name)
-            if stage.adds:  # y is what the layer should give: sum of the float path - residual
-                gap = cross - weight @ moment.matrix
-                bias = self._bias(name)
-                mean_gap = mean - weight @ moment.mean
-                mean_gap = mean_gap if bias is None else mean_gap - bias
-            else:  # y is the float path's input
-                gap = weight @ (cross - moment.matrix)
-                mean_gap = weight @ (mean - moment.mean)
             # taken out: its factors are as large as it, and nothing else needs them
-            heard = self._outputs.pop(name, None)
-            stats = LayerStats(moment, gap, mean_gap, heard, sums.tokens)
-            self.quantize(name, stats)
+            heard = self._outputs.pop(name, None) if floats is not None else None
+            self.quantize(name, sums.stats(self._value(name), self._bias(name), heard))
 
     def quantize(self, name: str, stats: LayerStats | None) -> None:
         weight, bias = self._value(name), self._bias(name)
@@ -236,11 +211,6 @@ def _relative_error(weight: Floats, values: Floats, moment: Floats) -> float:
     return float(np.einsum("oi,oi->", wrong @ moment, wrong)) / power if power > 0 else 0.0
 
 
-def _flat(values: Any) -> Floats:
-    flat: Floats = values.reshape(-1, values.shape[-1]).numpy()
-    return flat
-
-
 def _some(batches: Sequence[Batch], tokens: int) -> list[Batch]:
     """Batches spread evenly over all, of about so many tokens together."""
     total = sum(next(iter(batch.values())).size for batch in batches)
@@ -270,7 +240,7 @@ def _repeated_moments(
 def _collect(names: Mapping[int, str], sums: Mapping[str, Accumulator]) -> FunctionHook:
     def handle(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if func is LINEAR and id(args[1]) in names:
-            sums[names[id(args[1])]].add(_flat(args[0]).copy())
+            sums[names[id(args[1])]].add(flat(args[0]).copy())
         return func(*args, **kwargs)
 
     return FunctionHook(handle)

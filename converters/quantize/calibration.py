@@ -16,6 +16,7 @@ from edgekit.converters.quantize.methods import default_method, get_method
 from edgekit.converters.quantize.moments import Moment
 from edgekit.converters.quantize.plan import Plan
 from edgekit.converters.quantize.texts import CalibrationText, batches_of
+from edgekit.converters.quantize.walk import Batch
 from edgekit.converters.sources.checkpoint import Checkpoint
 
 from edgekit.qtensor import QuantizedTensor
@@ -64,10 +65,7 @@ def calibrate_plan(
         for name, wanted in plan.formats.items()
         if isinstance(wanted, Grid) and name in matrices
     }
-    prefix = next(
-        name for name, child in checkpoint.module.named_modules() if child is checkpoint.model
-    )
-    before = f"{prefix}." if prefix else ""
+    before = model_prefix(checkpoint)
     scaled = _Equalized(factors)
     rounding = None
     if symmetric is not None:
@@ -78,12 +76,10 @@ def calibrate_plan(
         short = name.removeprefix(before)
         return scaled.method(short, _method(plan, grids[short]))
 
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
-    rows = tokenizer.encode(list(text.texts), [None] * len(text.texts))
     with checkpoint.using_attention("eager"):
         found = calibrate(
             checkpoint.module,
-            batches_of(rows),
+            text_batches(checkpoint, text),
             {before + name: grid for name, grid in grids.items()},
             choose,
             activations=rounding,
@@ -102,6 +98,23 @@ def calibrate_plan(
         errors=plain(found.errors),
         uncalibrated=tuple(name.removeprefix(before) for name in found.uncalibrated),
     )
+
+
+def text_batches(checkpoint: Checkpoint, text: CalibrationText) -> list[Batch]:
+    """The text as a checkpoint's module takes it: see ``batches_of``.
+
+    Raises:
+      CasesError: there is no text.
+    """
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, checkpoint.contract)
+    return list(batches_of(tokenizer.encode(list(text.texts), [None] * len(text.texts))))
+
+
+def model_prefix(checkpoint: Checkpoint) -> str:
+    """What the module's parameter names have before the model's own names."""
+    modules = checkpoint.module.named_modules()
+    prefix = next(name for name, child in modules if child is checkpoint.model)
+    return f"{prefix}." if prefix else ""
 
 
 def _method(plan: Plan, grid: Grid) -> Method:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +101,21 @@ def write_checkpoint(
             (folder / name).write_bytes(data)
     _save_model(checkpoint, folder)
     steps = [*read_steps(layout.model), {**step, "of": _name_and_digest(checkpoint), **made_by()}]
+    _write_steps(folder, steps)
+
+
+def add_to_step(folder: Path, values: Mapping[str, Any]) -> None:
+    """Tell more of the last step: what was measured on the written checkpoint.
+
+    Args:
+      folder: written by ``write_checkpoint``, not published yet.
+      values: plain data by new names.
+    """
+    *before, last = read_steps(folder)
+    _write_steps(folder, [*before, {**last, **values}])
+
+
+def _write_steps(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
     text = json.dumps(steps, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / STEPS).write_text(f"{text}\n", encoding="utf-8")
 
