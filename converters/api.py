@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.budget import read_budget
+from edgekit.contract import Contract
 from edgekit.converters.checked_options import (
     DEFAULT_RECIPE,
     check_buckets,
@@ -29,11 +31,9 @@ from edgekit.converters.opening import (
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.shrink.trim import trim_vocab as trim_vocab
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.tensorflow.client import is_foreign
-
-from edgekit.budget import read_budget
-from edgekit.contract import Contract
 from edgekit.errors import UsageError
 from edgekit.parity.golden import Golden, make_golden
 from edgekit.progress import Progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -101,8 +101,13 @@ def write_checkpoint(
             (folder / name).write_bytes(data)
     _save_model(checkpoint, folder)
     steps = [*read_steps(layout.model), {**step, "of": _name_and_digest(checkpoint), **made_by()}]
-    text = json.dumps(steps, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / STEPS).write_text(f"{text}\n", encoding="utf-8")
+    _write_steps(folder, steps)
+
+
+def complete_step(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Add to the last step of a written checkpoint what was measured on it."""
+    *earlier, last = read_steps(folder)
+    _write_steps(folder, [*earlier, {**last, **facts}])
 
 
 def read_steps(folder: Path) -> list[dict[str, Any]]:
@@ -145,6 +150,11 @@ def reopened(folder: Path, like: Checkpoint) -> Checkpoint:
     return found
 
 
+def _write_steps(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
+    text = json.dumps(steps, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / STEPS).write_text(f"{text}\n", encoding="utf-8")
+
+
 def _probe(checkpoint: Checkpoint) -> list[Any]:
     contract = checkpoint.contract
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
@@ -176,8 +186,13 @@ def _save_model(checkpoint: Checkpoint, folder: Path) -> None:
 
     model = checkpoint.model
     stored = _lossless_type(checkpoint) or torch.float32
-    weights = {name: value.to(stored) if value.is_floating_point() else value
-               for name, value in model.state_dict().items()}  # fmt: skip
+    made: dict[Any, Any] = {}  # tied ones stay one tensor, which is written once
+    weights = {}
+    for name, value in model.state_dict().items():
+        place = value.data_ptr(), value.shape
+        if place not in made:
+            made[place] = value.to(stored) if value.is_floating_point() else value
+        weights[name] = made[place]
     for name in _turned(model):
         weights[name] = weights[name].T.contiguous()
     before = model.config.use_cache if hasattr(model.config, "use_cache") else None
