@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-
 from edgekit.converters.shrink.vocabularies import Numbers
 from edgekit.converters.sources.checkpoint import Checkpoint
+
 from edgekit.errors import InternalError
 from edgekit.runtime.tokenizer import Ids, TextTokenizer
 from edgekit.tasks import Example, get_task
@@ -41,13 +41,13 @@ def expect(checkpoint: Checkpoint, examples: Sequence[Example], numbers: Numbers
 
     Args:
       checkpoint: the source.
-      examples: texts whose tokens are all kept; what a decoder is made to read may have others,
-        and such an example is passed over.
+      examples: texts whose tokens are all kept; one that its task adds others to is passed over.
       numbers: new id by old one.
     """
     contract = checkpoint.contract
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
-    judged = checkpoint.judged_examples(examples[:_ROWS])
+    # a decoder reads the text again: what it would say itself may hold tokens that are gone
+    judged = [replace(example, label=example.text) for example in examples[:_ROWS]]
     kept = sorted(numbers)
     rows, outputs, size = [], [], 0
     for row in get_task(contract.task).prepare(judged, contract, tokenizer):
