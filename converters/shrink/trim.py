@@ -26,7 +26,7 @@ from edgekit.converters.shrink.vocabularies import Numbers
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.sources.layout import Layout, find_layout
 from edgekit.converters.sources.weights_check import find_weights
-from edgekit.errors import GateFailed, UnsupportedError
+from edgekit.errors import BudgetError, UnsupportedError
 from edgekit.parity.metrics import Interval
 from edgekit.progress import Progress
 from edgekit.trimmed import Trimmed
@@ -83,7 +83,7 @@ def trim_vocab(
       task, max_length, base: as for ``export``.
       progress: where stages are told.
     Raises:
-      GateFailed: more rows changed.
+      BudgetError: more rows changed.
       EdgekitError: see ``edgekit.errors``; nothing is left at ``out`` then.
     """
     progress = progress or Progress.silent()
@@ -137,7 +137,7 @@ def _plan(checkpoint: Checkpoint, layout: Layout, wanted: Wanted, max_changed: f
 
 def _judge(changed: Interval, allowed: float, tokens: int) -> None:
     if changed.mean > allowed:
-        raise GateFailed(
+        raise BudgetError(
             f"with {tokens} tokens kept, {changed.mean:.1%} ({changed.low:.1%} to "
             f"{changed.high:.1%}) of {changed.n} held-out rows are read otherwise; "
             f"{100 * allowed:g}% may be.",

@@ -13,7 +13,7 @@ from edgekit.converters.shrink.trim_rows import counts_from_padding
 from edgekit.converters.shrink.trim_texts import read_texts, used_ids, withhold
 from edgekit.converters.shrink.trim_tokenizer import TokenizerFile
 from edgekit.converters.sources.checkpoint import Checkpoint
-from edgekit.errors import CasesError, CheckpointError, InputError, UsageError
+from edgekit.errors import CasesError, CheckpointError, UsageError
 from edgekit.tasks import Example
 
 
@@ -75,9 +75,8 @@ def kept_ids(
       axes: of its tables, as ``vocabulary_axes`` gave them.
       wanted: what the user asked for.
     Raises:
-      CasesError: the kept text holds no token of this vocabulary.
+      CasesError: the kept text holds no token of this vocabulary, or all of them.
       CheckpointError: the checkpoint names a token that it does not have.
-      InputError: everything would stay.
     """
     rows = int(checkpoint.model.config.vocab_size)
     _check_rows(tokenizer, rows)
@@ -93,7 +92,7 @@ def kept_ids(
         )
     kept = tokenizer.vocabulary.with_ways(used | tokenizer.of_scripts(wanted.scripts)) | always
     if len(kept) >= rows:
-        raise InputError(
+        raise CasesError(
             f"nothing can be removed: all {rows} rows of the vocabulary are kept.",
             "give text or scripts that use less of it, or leave the model as it is.",
         )

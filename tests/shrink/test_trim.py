@@ -14,7 +14,7 @@ from edgekit.converters.shrink.folder import read_steps
 
 import edgekit
 from edgekit.cli.main import run_command
-from edgekit.errors import InputError
+from edgekit.errors import CasesError
 from tests.causal import models as causal
 from tests.seq2seq import made as seq2seq
 from tests.shrink.trim_models import (
@@ -183,7 +183,7 @@ def test_scripts_are_kept_beside_text(classifier: Path, tmp_path: Path, kept_tex
         classifier, tmp_path / "signs", keep_scripts=["greek"], held_out=kept_text, max_changed=1
     )
     assert signs.rows[1] < plain.rows[1]  # characters, and no word
-    with pytest.raises(InputError, match="nothing can be removed"):
+    with pytest.raises(CasesError, match="nothing can be removed"):
         trimmed(classifier, tmp_path / "latin", kept_text, keep_scripts=["latin"])
 
 
