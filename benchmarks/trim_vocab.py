@@ -1,6 +1,6 @@
 """Trimmed vocabularies: what is saved, what is read otherwise, the same outputs in both targets.
 
-usage: python benchmarks/trim_vocab.py [show]      (needs ../shared)
+usage: python benchmarks/trim_vocab.py [show | CASE ...]      (needs ../shared)
 
 Three kinds of vocabulary: WordPiece (a classifier), byte-level BPE and BPE with bytes to fall back
 on (language models). Source and trimmed model are exported to float32 files for ONNX and TFLite;
@@ -9,6 +9,7 @@ both files run the same held-out text of kept tokens, and their outputs are comp
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -42,14 +43,13 @@ _TEXTS = 32
 _LENGTH = 64
 
 
-def measure() -> None:
-    """Every case, kept after each."""
+def measure(names: Sequence[str]) -> None:
+    """Some cases or all, kept after each."""
     if not SHARED.is_dir():
         sys.exit("../shared is not there: nothing was measured.")
-    found = {}
-    for name, case in CASES.items():
-        found[name] = _measure(name, *case)
-        print(name, found[name], flush=True)
+    found = load("trim_vocab")["result"] if names else {}
+    for name in names or CASES:
+        found[name] = _measure(name, *CASES[name])
         save("trim_vocab", found)
 
 
@@ -82,13 +82,17 @@ def _measure(
 
 def _files(source: Path, out: Path, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
     found = {}
+    # parity with the source is proven elsewhere: here files are held against each other
+    cases = folder / "cases.jsonl"
+    cases.write_text(json.dumps({"text": texts[0]}) + "\n", encoding="utf-8")
     for target in ("onnx", "tflite"):
         opened, sizes = [], []
         for model in (source, out):
             made = folder / f"{model.name}-{target}"
             result = edgekit.export(
-                model, made, [target], ["fp32"], max_length=_LENGTH, buckets=[_LENGTH]
-            )
+                model, made, [target], ["fp32"], max_length=_LENGTH, buckets=[_LENGTH],
+                cases=cases,
+            )  # fmt: skip
             sizes.append(result.manifest.files[0].size_bytes)
             opened.append(edgekit.load(made, target=target))
         found[target] = {"size_bytes": sizes, **_compare(*opened, texts)}
@@ -121,7 +125,7 @@ def _compare(whole: Any, cut: Any, texts: Sequence[str]) -> dict[str, Any]:
 def show() -> None:
     """A row per case, and the gate's words."""
     found: dict[str, Any] = load("trim_vocab")["result"]
-    header = ("vocabulary", "model", "tokens", "weights", "rows changed", "95 %", "onnx", "tflite")
+    header = ("vocabulary", "tokens", "weights", "rows changed", "95 %", "onnx", "tflite")
     print_table(header, [_row(name, case) for name, case in found.items()])
     for name, case in found.items():
         if case["refused"]:
@@ -133,18 +137,17 @@ def _row(name: str, case: dict[str, Any]) -> tuple[str, ...]:
     before, after = case["weights_bytes"]
     return (
         name,
-        Path(case["model"]).name,
         f"{case['tokens'][0]:,} -> {case['tokens'][1]:,}",
         f"{megabytes(before)} -> {megabytes(after)}",
         f"{changed['mean']:.1%}",
         f"{changed['low']:.1%} to {changed['high']:.1%}",
-        *(f"{files[t]['largest_difference']:.0e}" if files else "-" for t in ("onnx", "tflite")),
+        *(f"{files[t]['largest_difference']:.1g}" if files else "-" for t in ("onnx", "tflite")),
     )
 
 
 def main() -> None:
     if sys.argv[1:] != ["show"]:
-        measure()
+        measure(sys.argv[1:])
     show()
 
 
