@@ -36,6 +36,7 @@ import sst2
 import sst2_small
 import tensorflow_path
 import transcripts
+import trim_vocab
 from common import ROOT
 
 from edgekit.cli import cli
@@ -80,6 +81,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "image_kernels": lambda: _shown(image_kernels.show),
     "images": lambda: _shown(images.show),
     "tensorflow_path": lambda: _shown(tensorflow_path.show),
+    "trim_vocab": lambda: _shown(trim_vocab.show),
     "thresholds": site_tables.thresholds_tables,
     "sweep": lambda: _shown(site_tables.sweep_table),
     "bench_trust": site_tables.bench_trust_table,

@@ -31,6 +31,7 @@ from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
 from edgekit.converters.shrink.prune import Pruning as Pruning
 from edgekit.converters.shrink.prune import prune as prune
+from edgekit.converters.shrink.trim import trim_vocab as trim_vocab
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.sweep.open import sweep
 from edgekit.converters.tensorflow.client import is_foreign

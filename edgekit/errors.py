@@ -3,7 +3,7 @@
     EdgekitError                    exit code
     |- GateFailed                   1    parity, size, budget or regression gate
     |  |- NotFiniteError            1    a file gave NaN or infinity where numbers are wanted
-    |  |- BudgetError               1    no choice of bits keeps a limit
+    |  |- BudgetError               1    no choice of bits or tokens keeps a limit
     |  `- UnprovenError             1    a file that failed at export was to be shipped
     |- UsageError                   2    wrong option, recipe or combination
     |  `- RecipeSyntaxError         2
@@ -58,7 +58,7 @@ class GateFailed(EdgekitError):  # noqa: N818 - a gate that fails is a verdict, 
 
 
 class BudgetError(GateFailed):
-    """No choice of bits keeps the limit that was asked for."""
+    """No choice of bits, or of tokens, keeps the limit that was asked for."""
 
 
 class NotFiniteError(GateFailed):

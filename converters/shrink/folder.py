@@ -160,6 +160,11 @@ def reopened(folder: Path, like: Checkpoint) -> Checkpoint:
     return found
 
 
+def _write_steps(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
+    text = json.dumps(steps, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / STEPS).write_text(f"{text}\n", encoding="utf-8")
+
+
 def _probe(checkpoint: Checkpoint) -> list[Any]:
     contract = checkpoint.contract
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
@@ -193,8 +198,13 @@ def _save_model(checkpoint: Checkpoint, folder: Path) -> None:
     logging.disable_progress_bar()
     model = checkpoint.model
     stored = _lossless_type(checkpoint) or torch.float32
-    weights = {name: value.to(stored) if value.is_floating_point() else value
-               for name, value in model.state_dict().items()}  # fmt: skip
+    made: dict[Any, Any] = {}  # tied ones stay one tensor, which is written once
+    weights = {}
+    for name, value in model.state_dict().items():
+        place = value.data_ptr(), value.shape
+        if place not in made:
+            made[place] = value.to(stored) if value.is_floating_point() else value
+        weights[name] = made[place]
     for name in _turned(model):
         weights[name] = weights[name].T.contiguous()
     before = model.config.use_cache if hasattr(model.config, "use_cache") else None

@@ -109,7 +109,7 @@ def byte_pairs(
     Source: Radford et al. 2019 (GPT-2), encoder.py: words by one pattern, UTF-8 bytes as printable
     characters, then the merge of lowest rank until none is left.
     """
-    letters = _byte_letters()
+    letters = byte_letters()
     ranks = _read_merges(merges)
     prefix = bool(settings.get("add_prefix_space", False))
 
@@ -172,7 +172,7 @@ def _sort_of(char: str) -> str:
     return category if category in "LN" else "other"
 
 
-def _byte_letters() -> list[str]:
+def byte_letters() -> list[str]:
     """A printable character for each byte: itself, or the next from 256 on."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     letters, spare = [], 256

@@ -17,7 +17,8 @@ from edgekit._version import __version__
 from edgekit.errors import EdgekitError, InternalError, MachineError, first_line, machine_error
 from edgekit.progress import note_interrupt
 
-#: command -> one line of help; the module edgekit.cli.<command> is imported when it is called
+#: command -> one line of help; the module edgekit.cli.<command>, with "_" for "-", is imported when
+#: it is called
 COMMANDS = {
     "export": "Export a fine-tuned model to verified .onnx and .tflite files.",
     "validate": "Re-check an exported folder or file, without torch.",
@@ -32,6 +33,7 @@ COMMANDS = {
     "scaling": "Measure a family at k bits: which model at which k for a budget of bytes.",
     "prune": "Make a checkpoint with narrower FFNs, repaired on text (experimental).",
     "recipes": "List the recipes: how each is stored and which kernel runs it.",
+    "trim-vocab": "Cut tokens that your text never uses out of a checkpoint, provably.",
     "doctor": "Show runtimes, versions and CPU features, and what is missing.",
 }
 
@@ -52,7 +54,8 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"edgekit.cli.{name}").command
+        module = importlib.import_module(f"edgekit.cli.{name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

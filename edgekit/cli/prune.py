@@ -48,7 +48,6 @@ def command(
     edgekit export narrow -o out
     """
     from edgekit.converters.api import prune
-
     from edgekit.progress import Progress
     from edgekit.report.pruned import print_pruning
 
