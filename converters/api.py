@@ -29,6 +29,7 @@ from edgekit.converters.opening import (
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.shrink.distill import distill as distill
 from edgekit.converters.sources.resolve import resolve
 from edgekit.converters.tensorflow.client import is_foreign
 

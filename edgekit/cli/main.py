@@ -30,6 +30,7 @@ COMMANDS = {
     "bench": "Measure latency and memory of exported files.",
     "sweep": "Measure many recipes of one model: quality against size, and which to ship.",
     "scaling": "Measure a family at k bits: which model at which k for a budget of bytes.",
+    "distill": "Train a pruned or shortened model to give its teacher's outputs again.",
     "recipes": "List the recipes: how each is stored and which kernel runs it.",
     "doctor": "Show runtimes, versions and CPU features, and what is missing.",
 }

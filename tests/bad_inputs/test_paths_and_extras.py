@@ -68,8 +68,8 @@ def test_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_command_that_takes_a_path_is_here() -> None:
     pathless = {"recipes", "doctor"}
-    # tests/{sweep,scaling,bundle,generation,explain}/, tests/test_compare.py
-    elsewhere = {"sweep", "scaling", "explain", "compare", "bundle", "generate"}
+    # tests/{sweep,scaling,bundle,generation,explain,shrink}/, tests/test_compare.py
+    elsewhere = {"sweep", "scaling", "explain", "compare", "bundle", "generate", "distill"}
     assert set(COMMANDS) - pathless - elsewhere == {
         "export", "validate", "inspect", "bench", "evaluate",
     }  # fmt: skip
