@@ -22,7 +22,7 @@ def check_pair(student: Checkpoint, teacher: Checkpoint) -> None:
     """Refuse a pair that cannot be compared; the first difference is named.
 
     Raises:
-      CheckpointError: another tokenizer, other labels, outputs of another width, or one model.
+      CheckpointError: another tokenizer, other labels, or outputs of another width.
       UnsupportedError: a task that is not distilled.
     """
     mine, its = student.contract, teacher.contract
@@ -38,6 +38,14 @@ def check_pair(student: Checkpoint, teacher: Checkpoint) -> None:
     expected = [tuple(n for n in spec.shape if isinstance(n, int)) for spec in its.outputs]
     _refuse_other("output width", widths, expected, "")
     _refuse_vocabulary(student, teacher)
+
+
+def refuse_same(student: Checkpoint, teacher: Checkpoint) -> None:
+    """A model learns nothing from itself.
+
+    Raises:
+      CheckpointError: the two have the same weights.
+    """
     if student.source.get("sha256") == teacher.source.get("sha256"):
         raise CheckpointError(
             f"'{student.name}' and '{teacher.name}' are the same model: nothing is to be learnt.",

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.converters.notes import made_by
 from edgekit.converters.quantize.texts import texts_sha256
 from edgekit.converters.shrink.distill_loss import HIDDEN_WEIGHT, measure_of
-from edgekit.converters.shrink.distill_pair import check_pair, rows_of
+from edgekit.converters.shrink.distill_pair import check_pair, refuse_same, rows_of
 from edgekit.converters.shrink.distill_store import Kept, Store
 from edgekit.converters.shrink.distill_texts import HeldOutTexts, texts_of
 from edgekit.converters.shrink.distill_train import Trainer
@@ -91,6 +91,7 @@ def run_training(
     check_pair(lesson.student, lesson.teacher)
     rows, held = (rows_of(lesson.student, lesson.teacher, each)
                   for each in (lesson.examples, lesson.held_out.examples))  # fmt: skip
+    refuse_same(lesson.student, lesson.teacher)
     watched, last_word = held[::2], held[1::2]
     store = Store(out, lesson.depends())
     kept = store.read(force)

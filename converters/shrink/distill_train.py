@@ -31,6 +31,8 @@ _WEIGHT_DECAY = 0.01
 _CLIP = 1.0
 #: batches that are sorted by length together: little padding, and still a mixed order
 _SORTED_TOGETHER = 16
+#: what AdamW keeps of every parameter
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 Rows = Sequence[Row]
 
@@ -174,10 +176,11 @@ class Trainer:
           state: what ``state`` gave then.
           done: steps.
         """
-        keys = sorted({key.partition(".")[0] for key in state} - {"weight"})
         for name, parameter in self.trained.items():
             parameter.data.copy_(state[f"weight.{name}"])
-            self._optimizer.state[parameter] = {k: state[f"{k}.{name}"].clone() for k in keys}
+            moments = {key: state[f"{key}.{name}"] for key in _MOMENTS if f"{key}.{name}" in state}
+            if moments:  # a pooler that no output depends on has none
+                self._optimizer.state[parameter] = {k: v.clone() for k, v in moments.items()}
         self.done = done
 
     def _next_batch(self) -> list[int]:

@@ -86,7 +86,7 @@ def _draw(axes: Axes, found: Distillation) -> None:
               label="training loss")  # fmt: skip
     axes.set_yscale("log")
     axes.set_xlabel("step")
-    axes.set_title(f"{found.teacher} teaches {found.student}")
+    axes.set_title(f"{found.rows} texts, {found.task}")  # names may have glyphs that no font has
     axes.grid(True, which="both", linewidth=0.3, alpha=0.5)
     axes.legend(fontsize=7)
 
