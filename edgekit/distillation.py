@@ -23,6 +23,7 @@ class DistillOptions:
       learning_rate: its highest, behind the warm-up.
       seed: of the order of the texts.
       temperature: of teacher and student, where the outputs are logits.
+      hidden: weight of the hidden states' distance beside that of the outputs.
       checkpoint_every: steps between two checkpoints, and two looks at held-out text.
       threads: of torch; sums in another order are other last bits, so it is part of the result.
     """
@@ -30,9 +31,10 @@ class DistillOptions:
     epochs: int | None = None
     steps: int | None = None
     batch_size: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4
     seed: int = 0
     temperature: float = 2.0
+    hidden: float = 0.0
     checkpoint_every: int = 50
     threads: int = 1
 
@@ -58,6 +60,8 @@ class DistillOptions:
                     f"--{name.replace('_', '-')} is {value}, and must be above 0.",
                     "leave it out for its default.",
                 )
+        if not 0 <= self.hidden < float("inf"):
+            raise UsageError(f"--hidden is {self.hidden}, and must be 0 or more.", "leave it out.")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}, and must be 0 or more.", "leave it out.")
 

@@ -17,8 +17,6 @@ Outputs = tuple[Tensor, ...]
 #: (student's outputs, teacher's outputs, attention mask) -> float32 [batch], one number a text
 Distance = Callable[[Outputs, Outputs, Tensor], Tensor]
 
-#: weight of the hidden states beside the outputs; measured in benchmarks/distill.py
-HIDDEN_WEIGHT = 1.0
 #: keeps a logarithm or a quotient of zero apart; far below float32's resolution of the values
 _TINY = 1e-12
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.converters.notes import made_by
 from edgekit.converters.quantize.texts import texts_sha256
-from edgekit.converters.shrink.distill_loss import HIDDEN_WEIGHT, measure_of
+from edgekit.converters.shrink.distill_loss import measure_of
 from edgekit.converters.shrink.distill_pair import check_pair, refuse_same, rows_of
 from edgekit.converters.shrink.distill_store import Kept, Store
 from edgekit.converters.shrink.distill_texts import HeldOutTexts, texts_of
@@ -52,7 +52,6 @@ class Lesson:
             "held-out text": texts_sha256(texts_of(self.held_out.examples)),
             "teacher": self.teacher.source.get("sha256"),
             "student": self.student.source.get("sha256"),
-            "weight of hidden states": HIDDEN_WEIGHT,
             "version of a package": made_by(),
         }
 
@@ -64,7 +63,6 @@ class Lesson:
             "teacher": {"name": teacher.name, "sha256": teacher.source.get("sha256")},
             "options": asdict(self.options),
             "steps": result.steps,
-            "hidden_states": HIDDEN_WEIGHT,
             "texts": {"count": result.rows, "sha256": texts_sha256(texts_of(self.examples))},
             "measure": result.measure,
             "before": result.before.mean,

@@ -78,7 +78,8 @@ class Store:
             curve = tuple(CurvePoint(**point) for point in state["curve"])
         except Exception as error:  # safetensors has errors of its own
             if force:
-                return self._dropped()
+                self.remove()
+                return None
             raise CheckpointError(
                 f"the interrupted work in '{self.folder}' cannot be read ({type(error).__name__}).",
                 "remove that folder, or start anew with --force.",
@@ -86,7 +87,8 @@ class Store:
         changed = [n for n, value in self._depends.items() if state["depends"].get(n) != value]
         if changed:
             if force:
-                return self._dropped()
+                self.remove()
+                return None
             raise FolderExistsError(
                 f"'{self.folder}' holds {done} steps of interrupted work with another "
                 f"{changed[0]}.",
@@ -124,9 +126,6 @@ class Store:
     def remove(self) -> None:
         """The result is there: nothing is left to go on with."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _dropped(self) -> None:
-        self.remove()
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

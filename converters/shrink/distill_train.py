@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from edgekit.converters.shrink.distill_loss import (
-    HIDDEN_WEIGHT,
     Seen,
     hidden_distance,
     hidden_states,
@@ -136,7 +135,9 @@ class Trainer:
             want = self._run(1, inputs)
         got = self._run(0, inputs)
         loss = self._distance(got.outputs, want.outputs, mask).mean()
-        loss = loss + HIDDEN_WEIGHT * hidden_distance(got.hidden, want.hidden, mask).mean()
+        if self._options.hidden:
+            hidden = hidden_distance(got.hidden, want.hidden, mask).mean()
+            loss = loss + self._options.hidden * hidden
         if not torch.isfinite(loss):
             raise NotFiniteError(
                 f"the loss is {loss.item()} at step {self.done + 1}: its weights ran away.",
@@ -149,7 +150,7 @@ class Trainer:
             group["lr"] = learning_rate(self.done, self.total, self._options.learning_rate)
         self._optimizer.step()
         self.done += 1
-        return loss.item()
+        return float(loss.item())
 
     def distances(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The distance of the outputs on other texts, at temperature 1: float64 [texts]."""
@@ -159,7 +160,8 @@ class Trainer:
                 inputs, mask = self._inputs(rows[start : start + self._options.batch_size])
                 want, got = self._run(1, inputs), self._run(0, inputs)
                 found.append(self._plain_distance(got.outputs, want.outputs, mask))
-        return torch.cat(found).double().numpy()
+        distances: npt.NDArray[np.float64] = torch.cat(found).double().numpy()
+        return distances
 
     def state(self) -> dict[str, Tensor]:
         """All that later steps depend on, beside the number of those done."""

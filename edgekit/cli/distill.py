@@ -18,10 +18,12 @@ from edgekit.cli.main import print_json
 @click.option("--epochs", type=int, metavar="N", help="Passes over the data.  [default: 3]")
 @click.option("--steps", type=int, metavar="N", help="Batches, in place of passes.")
 @click.option("--batch-size", default=32, show_default=True, metavar="N", help="Texts a step.")
-@click.option("--learning-rate", default=3e-4, show_default=True, metavar="R",
+@click.option("--learning-rate", default=1e-4, show_default=True, metavar="R",
               help="Its highest, behind the warm-up.")  # fmt: skip
 @click.option("--temperature", default=2.0, show_default=True, metavar="T",
               help="Of both models' logits; embeddings have none.")  # fmt: skip
+@click.option("--hidden", default=0.0, show_default=True, metavar="W",
+              help="Weight of the hidden states beside the outputs.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of the texts' order.")
 @click.option("--checkpoint-every", default=50, show_default=True, metavar="N",
               help="Steps between two checkpoints and points of the curve.")  # fmt: skip
@@ -44,6 +46,7 @@ def command(
     batch_size: int,
     learning_rate: float,
     temperature: float,
+    hidden: float,
     seed: int,
     checkpoint_every: int,
     max_length: int | None,
@@ -55,7 +58,7 @@ def command(
 ) -> int:
     """Train STUDENT to give TEACHER's outputs: the repair of a pruned or shortened model.
 
-    Both read the same token ids. No labels: the teacher's outputs and hidden states are the goal.
+    Both read the same token ids. No labels: the teacher's outputs are the goal.
     The distance to the teacher is measured on held-out text that is not in the data.
 
     DIR becomes a checkpoint folder like any other, with the curves in DIR/distill. After a kill or
@@ -83,6 +86,7 @@ def command(
             learning_rate=learning_rate,
             seed=seed,
             temperature=temperature,
+            hidden=hidden,
             checkpoint_every=checkpoint_every,
             threads=threads,
         ),

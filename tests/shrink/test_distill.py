@@ -33,7 +33,7 @@ from tests.tiny import save_classifier, save_model
 
 pytestmark = pytest.mark.heavy
 
-SHORT = DistillOptions(steps=6, batch_size=4, learning_rate=1e-3, checkpoint_every=2)
+SHORT = DistillOptions(steps=6, batch_size=4, learning_rate=1e-3, hidden=1.0, checkpoint_every=2)
 
 
 @pytest.fixture(scope="module")

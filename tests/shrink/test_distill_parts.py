@@ -180,6 +180,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
         ({"learning_rate": float("nan")}, "--learning-rate is nan"),
         ({"temperature": 0.0}, "--temperature is 0.0"),
         ({"seed": -1}, "--seed is -1"),
+        ({"hidden": -1.0}, "--hidden is -1.0"),
     ],
 )
 def test_wrong_options(wrong: dict[str, float], told: str) -> None:
