@@ -29,6 +29,7 @@ from edgekit.converters.opening import (
 from edgekit.converters.pipeline import ExportResult, run_pipeline
 from edgekit.converters.quantize.texts import CalibrationText
 from edgekit.converters.quiet import quiet_libraries
+from edgekit.converters.shrink.distill import distill as distill
 from edgekit.converters.shrink.prune import Pruning as Pruning
 from edgekit.converters.shrink.prune import prune as prune
 from edgekit.converters.shrink.trim import trim_vocab as trim_vocab

@@ -36,7 +36,8 @@ STEPS = "edgekit-steps.json"
 _NOT_COPIED = (
     "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.h5", "*.pt",
     "*.pth", "*.msgpack", "*.onnx", "*.ot", "*.tflite", "adapter_config.json",
-    "trainer_state.json", STEPS, "checkpoint-*", "runs", "onnx", "openvino", "README.md", ".*",
+    "trainer_state.json", STEPS, "checkpoint-*", "runs", "onnx", "openvino", "distill", "README.md",
+    ".*",
 )  # fmt: skip
 #: a written model must give the same outputs as the one in memory
 _SAME = 1e-6

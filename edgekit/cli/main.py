@@ -32,6 +32,7 @@ COMMANDS = {
     "sweep": "Measure many recipes of one model: quality against size, and which to ship.",
     "scaling": "Measure a family at k bits: which model at which k for a budget of bytes.",
     "prune": "Make a checkpoint with narrower FFNs, repaired on text (experimental).",
+    "distill": "Train a pruned or shortened model to give its teacher's outputs again.",
     "recipes": "List the recipes: how each is stored and which kernel runs it.",
     "trim-vocab": "Cut tokens that your text never uses out of a checkpoint, provably.",
     "doctor": "Show runtimes, versions and CPU features, and what is missing.",

@@ -70,15 +70,9 @@ def test_every_command_that_takes_a_path_is_here() -> None:
     pathless = {"recipes", "doctor"}
     # tests/{sweep,scaling,bundle,generation,explain,shrink}/, tests/test_compare.py
     elsewhere = {
-        "sweep",
-        "scaling",
-        "explain",
-        "compare",
-        "bundle",
-        "generate",
-        "prune",
-        "trim-vocab",
-    }
+        "sweep", "scaling", "explain", "compare", "bundle", "generate", "prune", "trim-vocab",
+        "distill",
+    }  # fmt: skip
     assert set(COMMANDS) - pathless - elsewhere == {
         "export", "validate", "inspect", "bench", "evaluate",
     }  # fmt: skip
