@@ -161,11 +161,6 @@ def reopened(folder: Path, like: Checkpoint) -> Checkpoint:
     return found
 
 
-def _write_steps(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
-    text = json.dumps(steps, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / STEPS).write_text(f"{text}\n", encoding="utf-8")
-
-
 def _probe(checkpoint: Checkpoint) -> list[Any]:
     contract = checkpoint.contract
     tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
