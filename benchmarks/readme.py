@@ -21,12 +21,14 @@ import click
 import codebooks
 import conversion
 import families
+import generation_memory
 import generation_quality
 import generation_speed
 import image_kernels
 import images
 import kbit_files
 import kbit_quality
+import ladder
 import prune
 import quality
 import search
@@ -76,10 +78,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "prune": lambda: _shown(prune.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
+    "generation_memory": lambda: _shown(generation_memory.show),
     "generation_quality": lambda: _shown(generation_quality.show),
     "generation_speed": lambda: _shown(generation_speed.show),
     "image_kernels": lambda: _shown(image_kernels.show),
     "images": lambda: _shown(images.show),
+    "ladder": lambda: _shown(ladder.show),
     "tensorflow_path": lambda: _shown(tensorflow_path.show),
     "trim_vocab": lambda: _shown(trim_vocab.show),
     "thresholds": site_tables.thresholds_tables,

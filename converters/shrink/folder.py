@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from edgekit.converters.checked_options import refuse_inside
+from edgekit.converters.held_out import HeldOut
 from edgekit.converters.notes import made_by
 from edgekit.converters.opening import load_source
 from edgekit.converters.quiet import quiet_libraries
@@ -25,10 +26,7 @@ from edgekit.converters.sources.resolve import resolve
 
 from edgekit.errors import CheckpointError, InternalError
 from edgekit.runtime.rows import require_text
-from edgekit.runtime.tokenizer import TextTokenizer
 from edgekit.staging import staged_folder
-from edgekit.tasks import get_task
-from edgekit.tasks.builtin_cases import builtin_cases
 
 #: what was done to a checkpoint, oldest step first
 STEPS = "edgekit-steps.json"
@@ -39,8 +37,8 @@ _NOT_COPIED = (
     "trainer_state.json", STEPS, "checkpoint-*", "runs", "onnx", "openvino", "distill", "README.md",
     ".*",
 )  # fmt: skip
-#: a written model must give the same outputs as the one in memory
-_SAME = 1e-6
+#: a written model must give the same outputs as the one in memory, on so many texts
+_SAME, _PROBES = 1e-6, 4
 
 
 @contextmanager
@@ -149,9 +147,9 @@ def reopened(folder: Path, like: Checkpoint) -> Checkpoint:
       InternalError: it does not give the same outputs: a bug of ours.
     """
     found = load_source(str(folder), like.contract.task, like.contract.max_length, None)
-    rows = _probe(found)
-    want = replace(like, contract=found.contract).reference(rows)
-    got = found.reference(rows)
+    held = HeldOut.builtin(found, count=_PROBES)
+    want = replace(like, contract=found.contract).reference(held.rows)
+    got = held.reference
     for name, values in want.items():
         worst = float(np.abs(values - got[name]).max())
         if not worst <= _SAME * max(1.0, float(np.abs(values).max())):
@@ -159,13 +157,6 @@ def reopened(folder: Path, like: Checkpoint) -> Checkpoint:
                 f"output '{name}' of the written checkpoint is {worst:.2g} away from the model's."
             )
     return found
-
-
-def _probe(checkpoint: Checkpoint) -> list[Any]:
-    contract = checkpoint.contract
-    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
-    examples = checkpoint.judged_examples(builtin_cases(contract)[:4])
-    return list(get_task(contract.task).prepare(examples, contract, tokenizer))
 
 
 def _copy_beside(place: Path, folder: Path) -> None:
