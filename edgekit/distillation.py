@@ -34,7 +34,7 @@ class DistillOptions:
     learning_rate: float = 1e-4
     seed: int = 0
     temperature: float = 2.0
-    hidden: float = 0.1
+    hidden: float = 1.0
     checkpoint_every: int = 50
     threads: int = 1
 

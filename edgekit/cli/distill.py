@@ -22,7 +22,7 @@ from edgekit.cli.main import print_json
               help="Its highest, behind the warm-up.")  # fmt: skip
 @click.option("--temperature", default=2.0, show_default=True, metavar="T",
               help="Of both models' logits; embeddings have none.")  # fmt: skip
-@click.option("--hidden", default=0.1, show_default=True, metavar="W",
+@click.option("--hidden", default=1.0, show_default=True, metavar="W",
               help="Weight of the hidden states beside the outputs.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of the texts' order.")
 @click.option("--checkpoint-every", default=50, show_default=True, metavar="N",
