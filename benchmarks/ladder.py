@@ -31,7 +31,7 @@ MODEL = SHARED / "models" / "minilm-sst2"
 DATA = SHARED / "data"
 FOLDER = WORK / "ladder"
 ALONE = "quantization alone"
-EPOCHS = 12
+STEPS, BATCH = 600, 16
 #: name -> (share of the FFNs' neurons, distilled, trimmed to the words of the texts)
 RUNGS: dict[str, tuple[float, bool, bool]] = {
     ALONE: (1.0, False, False),
@@ -83,7 +83,8 @@ def checkpoint(share: float, distilled: bool, trimmed: bool) -> Path:
     if distilled:
         out = FOLDER / f"{model.name}-distilled"
         if not out.is_dir():
-            run("distill", MODEL, model, "--data", texts(), "--epochs", EPOCHS, "-o", out)
+            run("distill", MODEL, model, "--data", texts(), "--steps", STEPS,
+                "--batch-size", BATCH, "--max-length", 128, "-o", out)  # fmt: skip
         model = out
     if trimmed:
         out = FOLDER / f"{model.name}-trimmed"
@@ -121,8 +122,8 @@ def difference(right: np.ndarray, other: np.ndarray) -> list[float]:
     return [float(gap.mean()), float(low), float(high)]
 
 
-def measure(names: Sequence[str]) -> dict[str, Any]:
-    """All rungs at all sizes."""
+def measure(names: Sequence[str]) -> None:
+    """Rungs at all sizes; each is kept when it is done."""
     found: dict[str, Any] = {}
     alone: dict[str, np.ndarray] = {}
     for name in dict.fromkeys((ALONE, *names)):
@@ -137,7 +138,7 @@ def measure(names: Sequence[str]) -> dict[str, Any]:
                 "against_alone": difference(right, alone[size]),
                 "rows": len(right),
             }
-    return found
+        save("ladder", found)
 
 
 def show() -> None:
@@ -158,5 +159,5 @@ def show() -> None:
 if __name__ == "__main__":
     if not SHARED.is_dir():
         sys.exit("the model lies in ../shared, which is not there: nothing was measured.")
-    save("ladder", measure(sys.argv[1:] or list(RUNGS)))
+    measure(sys.argv[1:] or list(RUNGS))
     show()
