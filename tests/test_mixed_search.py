@@ -182,3 +182,13 @@ def test_a_uniform_recipe_that_measures_better_is_taken(
     assert found.made.mix == found.uniform.mix
     assert found.searched.value == 0.01
     assert found.made.size <= limit
+
+
+def test_a_calibration_of_all_built_in_sentences_leaves_text_to_judge_on() -> None:
+    from edgekit.converters.mixed.workshop import TEXTS, unseen_texts
+    from edgekit.converters.quantize.texts import CalibrationText, builtin_texts
+
+    everything = CalibrationText("all", builtin_texts(None))
+    found = unseen_texts(everything)
+    assert 0 < len(found) <= TEXTS
+    assert not set(found) & set(everything.texts)
