@@ -1,6 +1,6 @@
 """At three file sizes: is a smaller model with more bits better than the whole one with fewer?
 
-usage: python benchmarks/ladder.py [RUNG ...]     (needs ../shared; one to two hours of CPU)
+usage: python benchmarks/ladder.py [RUNG ...] | show     (needs ../shared; one to two hours of CPU)
 
 minilm-sst2 is pruned, distilled and trimmed in several ways; each result, and the model itself, is
 exported as the best mix of widths that fits 12, 9 and 7 MB, calibrated on the built-in text. The
@@ -26,7 +26,7 @@ from edgekit.manifest import Manifest
 from edgekit.report.terminal import print_line, print_table
 from edgekit.tasks.cases import read_cases
 
-SIZES = ("12MB", "9MB", "7MB")
+SIZES = ("7MB", "9MB", "12MB")
 MODEL = SHARED / "models" / "minilm-sst2"
 DATA = SHARED / "data"
 FOLDER = WORK / "ladder"
@@ -138,7 +138,7 @@ def measure(names: Sequence[str]) -> None:
                 "against_alone": difference(right, alone[size]),
                 "rows": len(right),
             }
-        save("ladder", found)
+            save("ladder", found)
 
 
 def show() -> None:
@@ -159,5 +159,6 @@ def show() -> None:
 if __name__ == "__main__":
     if not SHARED.is_dir():
         sys.exit("the model lies in ../shared, which is not there: nothing was measured.")
-    measure(sys.argv[1:] or list(RUNGS))
+    if sys.argv[1:] != ["show"]:
+        measure(sys.argv[1:] or list(RUNGS))
     show()

@@ -20,6 +20,7 @@ import checks
 import click
 import codebooks
 import conversion
+import distill
 import families
 import generation_memory
 import generation_quality
@@ -75,6 +76,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": lambda: _shown(calibration.show),
     "kbit_files": lambda: _shown(kbit_files.show),
     "codebooks": lambda: _shown(codebooks.show),
+    "distill": lambda: _shown(distill.show),
     "prune": lambda: _shown(prune.show),
     "architectures": lambda: _shown(architectures.show),
     "families": lambda: _shown(families.show),
