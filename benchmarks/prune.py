@@ -151,13 +151,11 @@ def show() -> None:
     print_table(("kept", "way", "cosine, built-in text", "cosine, reviews"), rows)
     for share, made in found["files"].items():
         before, after = made["files"]["before"], made["files"]["after"]
-        size, clock = (
-            after["size_bytes"] / before["size_bytes"],
-            after["time"]["ratio"] / before["time"]["ratio"],
-        )
+        size, time = after["size_bytes"] / before["size_bytes"], after["time"]
         print(
             f"\n{float(share):.0%}, w8c_a8 for onnxruntime: {before['size_bytes'] / 1e6:.2f} -> "
-            f"{after['size_bytes'] / 1e6:.2f} MB ({size - 1:+.1%}), CPU time {clock - 1:+.1%}, "
+            f"{after['size_bytes'] / 1e6:.2f} MB ({size - 1:+.1%}), "
+            f"{time['ratio']:.3f} times the CPU time ({time['low']:.3f}-{time['high']:.3f}), "
             f"cosine {before['cosine']['mean']:.4f} -> {after['cosine']['mean']:.4f}; "
             f"the command took {made['cpu_seconds']:.0f} CPU s"
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sweep.clock import relative_time
 from edgekit.converters.sweep.source import Setup, Source
 
+from edgekit.bench.processes import Measured
 from edgekit.recipe import Recipe
 from edgekit.sweep.options import Combination
 from edgekit.sweep.point import Point
@@ -28,7 +31,7 @@ def before_and_after(
     """Write both models as files and measure them: bytes, cosine, CPU time.
 
     Both are held against the float outputs of the model as it was, on the built-in held-out text,
-    and both are timed against its float32 file.
+    and the second file is timed in turn with the first.
 
     Args:
       model: checkpoint folder, hub id, or "demo": before the step.
@@ -37,20 +40,25 @@ def before_and_after(
       recipe, target: of the files.
       task, max_length, base: as ``model`` was opened with.
     Returns:
-      the points named "before" and "after".
+      the points named "before" and "after"; the latter's ``time`` is over the former's file.
     Raises:
       UsageError: the two do not answer the same question.
       UnsupportedError: the target cannot export one of them, or not in that recipe.
     """
-    before = Setup(model, (target,), base, task, max_length, timed=True)
+    own = Setup(model, (target,), base, task, max_length)
     wanted = Combination(target, str(Recipe.parse(recipe, target)))
-    points = []
-    for name, setup in (
-        ("before", before),
-        ("after", replace(before, model=str(changed), original=model)),
-    ):
-        work = scratch / name
-        (work / "file").mkdir(parents=True)
-        source = Source(setup, work)
-        points.append(source.measure(replace(wanted, model=name), work / "file"))
-    return points[0], points[1]
+    before, first, old = _measured(own, replace(wanted, model="before"), scratch)
+    beside = replace(own, model=str(changed), original=model)
+    after, second, new = _measured(beside, replace(wanted, model="after"), scratch)
+    time = relative_time(new, second, Measured(first, old.contract))
+    return before, replace(after, time=time)
+
+
+def _measured(setup: Setup, wanted: Combination, scratch: Path) -> tuple[Point, Path, Checkpoint]:
+    """A model's point, its file, which stays, and the model."""
+    folder = scratch / wanted.model
+    (folder / "file").mkdir(parents=True)
+    source = Source(setup, folder)
+    point = source.measure(wanted, folder / "file")
+    [path] = (folder / "file").glob(f"*.{wanted.target}")
+    return point, path, source.checkpoint

@@ -1,4 +1,4 @@
-"""What a call of a file costs, beside the original's float32 file."""
+"""What a call of a file costs, measured in turn with another file."""
 
 from __future__ import annotations
 
@@ -39,25 +39,9 @@ class Clock:
         self._files: dict[str, Path] = {}
 
     def time(self, checkpoint: Checkpoint, path: Path) -> RelativeTime:
-        """A file against the original's float32 file of its target: one call, batch 1, one thread.
-
-        Args:
-          checkpoint: the file's; both files get the ids that its tokenizer gives.
-          path: .onnx or .tflite.
-        """
-        contract = checkpoint.contract
-        tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
-        cases = checkpoint.judged_examples(builtin_cases(contract))
-        cased = get_task(contract.task).prepare(cases, contract, tokenizer)
-        longest = max(len(row["input_ids"]) for row in cased)
-        length = next((n for n in LENGTHS if n <= longest), longest)
-        rows = real_rows(cased, [length], contract)
+        """A file against the original's float32 file of its target; see ``relative_time``."""
         other = Measured(self._float_file(path.suffix.lstrip(".")), self._original.contract)
-        found = compare_pair(
-            Measured(path, contract), other, rows, Profile("sweep"), _PROCESSES, _ROUNDS
-        )
-        tokens, ratio = list(found.lengths.items())[-1]  # of a generating file: decoding
-        return RelativeTime(tokens, ratio.estimate, ratio.low, ratio.high)
+        return relative_time(checkpoint, path, other)
 
     def _float_file(self, name: str) -> Path:
         if name not in self._files:
@@ -73,3 +57,24 @@ class Clock:
             [file] = write_recipe(self._original, target, model, recipe, made, folder / "file", {})
             self._files[name] = file.path
         return self._files[name]
+
+
+def relative_time(checkpoint: Checkpoint, path: Path, other: Measured) -> RelativeTime:
+    """A file against another: one call, batch 1, one thread.
+
+    Args:
+      checkpoint: the file's; both files get the ids that its tokenizer gives.
+      path: .onnx or .tflite.
+      other: of the same target and inputs.
+    """
+    contract = checkpoint.contract
+    tokenizer = TextTokenizer.from_json(checkpoint.tokenizer_json, contract)
+    cases = checkpoint.judged_examples(builtin_cases(contract))
+    cased = get_task(contract.task).prepare(cases, contract, tokenizer)
+    longest = max(len(row["input_ids"]) for row in cased)
+    length = next((n for n in LENGTHS if n <= longest), longest)
+    rows = real_rows(cased, [length], contract)
+    file = Measured(path, contract)
+    found = compare_pair(file, other, rows, Profile("sweep"), _PROCESSES, _ROUNDS)
+    tokens, ratio = list(found.lengths.items())[-1]  # of a generating file: decoding
+    return RelativeTime(tokens, ratio.estimate, ratio.low, ratio.high)

@@ -87,6 +87,11 @@ class Source:
         if setup.data is not None:
             self._labelled = Labelled(checkpoint, Path(setup.data), setup.metric, self._original)
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model whose files are measured."""
+        return self._checkpoint
+
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What the measured values depend on, beside target and recipe: plain data."""

@@ -28,8 +28,8 @@ def print_pruning(found: Pruning) -> None:
         rows += _file_rows(*found.files)
     print_table(("what", "before", "after", ""), rows)
     print_line("  cosine: mean to the source's float outputs on text that no calibration sees")
-    if found.files is not None and found.files[0].time is not None:
-        print_line("  time: CPU time of a call over that of the source's float32 file")
+    if found.files is not None:
+        print_line("  time: CPU time of a call over that of the source's file, in turn, one thread")
     for note in found.notes:
         print_line(f"  {note}")
     print_line(
@@ -55,16 +55,9 @@ def _file_rows(before: Point, after: Point) -> list[_Row]:
             _interval(after.cosine),
         ),
     ]
-    if before.time is not None and after.time is not None:
-        ratios = before.time.ratio, after.time.ratio
-        rows.append(
-            (
-                f"time, {name}",
-                f"{ratios[0]:.3f}",
-                f"{ratios[1]:.3f}",
-                _change(ratios[1], ratios[0]),
-            )
-        )
+    if (time := after.time) is not None:
+        bounds = f"{time.low:.3f} to {time.high:.3f}"
+        rows.append((f"time, {name}", "1", f"{time.ratio:.3f}", bounds))
     return rows
 
 

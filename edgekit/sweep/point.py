@@ -49,11 +49,11 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class RelativeTime:
-    """What a call costs, measured in turn with the original's float32 file of the same target.
+    """What a call costs, measured in turn with another file of the same target.
 
     Attributes:
       tokens: of the text, as ``edgekit bench`` names a measurement.
-      ratio, low, high: CPU time over the float file's, one thread, with its 95 % interval.
+      ratio, low, high: CPU time over the other file's, one thread, with its 95 % interval.
     """
 
     tokens: str
@@ -80,7 +80,7 @@ class Point:
       zlib_bytes: of the file compressed by zlib at level 9: what a download or a store's package
         may come to; installed it has all its bytes. None in results of an older edgekit.
       model: the checkpoint's name where several are swept, else "".
-      time: None when it was not asked for.
+      time: against the original's float32 file; None when it was not asked for.
     """
 
     target: str
