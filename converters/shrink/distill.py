@@ -58,7 +58,7 @@ def distill(
     refuse_inside(Path(out), resolve(str(teacher)))
     progress.stage("load")
     with changing(str(student), Path(out), force, task, max_length) as (pupil, folder):
-        master = load_source(str(teacher), pupil.contract.task, max_length, None)
+        master = load_source(str(teacher), task, max_length, None)
         from edgekit.converters.shrink.distill_run import Lesson, run_training
 
         pupil, master = _at_one_length(pupil, master)
