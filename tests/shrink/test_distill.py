@@ -204,7 +204,7 @@ def test_another_task_other_labels_and_the_same_model(
     for teacher, student, told in (
         (classifier, other, "label 0 is 'bad', the teacher's 'negative'"),
         (embedder, embedder, "are the same model"),
-        (embedder, classifier, "task is 'text-classification', the teacher's 'sentence-embedding'"),
+        (embedder, classifier, "task is text-classification, the teacher's sentence-embedding"),
     ):
         with pytest.raises(CheckpointError, match=told):
             taught(teacher, student, texts, tmp_path / "out")
