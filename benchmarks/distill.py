@@ -3,26 +3,23 @@
 usage: python benchmarks/distill.py [STUDENT [RESULT]] | show     (needs ../shared; an hour of CPU)
 
 Without a STUDENT the demo model is pruned to 75 % of its FFN neurons first; with a RESULT nothing
-is trained, that folder is measured. The text to train on: calibration sentences, the texts of
-sst2-train-2000.tsv, sentences of tales, and new ones that begin as one of these and end as another.
-Measured is 1 - cosine to the teacher on the built-in evaluation text and on sst2-dev.tsv, which no
-step reads.
+is trained, that folder is measured. It is pruned on plain text and trained on spliced text too
+(`unlabelled.py`). Measured is 1 - cosine to the teacher on the built-in evaluation text and on
+sst2-dev.tsv, which no step reads.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from common import SHARED, WORK, load, save
 from edgekit.converters.api import distill, prune
 from edgekit.converters.held_out import HeldOut
 from edgekit.converters.opening import load_source
-from edgekit.converters.quantize.texts import builtin_texts
 from edgekit.converters.shrink.folder import read_steps
+from unlabelled import plain_texts, spliced, write_texts
 
 from edgekit.distillation import DistillOptions
 from edgekit.parity.metrics import bootstrap, cosines
@@ -32,47 +29,24 @@ from edgekit.tasks import Example
 from edgekit.tasks.cases import read_cases
 
 TEACHER = "demo"
-STEPS, LENGTH = 1350, 128
-#: sentences made of two others, and their longest, in words
-SPLICED, LONGEST = 20_000, 40
+STEPS, LENGTH = 2100, 128
+#: texts made of two others
+SPLICED = 40_000
 #: of SST-2's development rows
 ROWS = 300
-
-
-def own_texts() -> list[str]:
-    """Unlabelled text of several kinds."""
-    texts = list(builtin_texts())
-    for name in ("calibration-mix.jsonl", "sst2-train-2000.tsv"):
-        texts += [each.text for each in read_cases(SHARED / "data" / name)]
-    for name in ("stories.jsonl", "family-calibration.jsonl"):
-        for each in read_cases(SHARED / "data" / name):
-            sentences = re.split(r"(?<=[.!?])\s+", each.text)
-            texts += [s for s in sentences if len(s.split()) >= 4]
-    return [" ".join(text.split()) for text in texts]
-
-
-def training_text(path: Path) -> Path:
-    """One file of all texts to train on: a few thousand alone are learned by heart."""
-    texts = own_texts()
-    words = [text.split() for text in texts]
-    rng = np.random.default_rng(1)
-    for _ in range(SPLICED):
-        first, second = (words[i] for i in rng.integers(0, len(words), 2))
-        head, tail = rng.integers(1, len(first) + 1), rng.integers(0, len(second))
-        texts.append(" ".join((first[:head] + second[tail:])[:LONGEST]))
-    path.write_text("\n".join(["text", *texts]) + "\n", encoding="utf-8")
-    return path
 
 
 def trained(student: Path | None) -> tuple[Path, Path]:
     """The student before and after."""
     WORK.mkdir(parents=True, exist_ok=True)
-    data = training_text(WORK / "distill.tsv")
+    texts = plain_texts()
     told = Progress.to_stderr()
     if student is None:
         student = WORK / "pruned"
-        prune(TEACHER, student, 0.75, calibration=data, force=True, progress=told)
+        plain = write_texts(WORK / "plain.tsv", texts)
+        prune(TEACHER, student, 0.75, calibration=plain, force=True, progress=told)
     out = WORK / "distilled"
+    data = write_texts(WORK / "distill.tsv", texts + spliced(texts, SPLICED))
     distill(TEACHER, student, data, out, DistillOptions(steps=STEPS), max_length=LENGTH,
             force=True, progress=told)  # fmt: skip
     return student, out

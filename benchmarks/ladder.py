@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from common import SHARED, WORK, load, save
-from edgekit.converters.quantize.texts import builtin_texts
+from unlabelled import plain_texts, spliced, write_texts
 
 import edgekit
 from edgekit.manifest import Manifest
@@ -31,7 +31,7 @@ MODEL = SHARED / "models" / "minilm-sst2"
 DATA = SHARED / "data"
 FOLDER = WORK / "ladder"
 ALONE = "quantization alone"
-STEPS, BATCH = 600, 16
+STEPS, SPLICED = 1000, 40_000
 #: name -> (share of the FFNs' neurons, distilled, trimmed to the words of the texts)
 RUNGS: dict[str, tuple[float, bool, bool]] = {
     ALONE: (1.0, False, False),
@@ -45,21 +45,16 @@ RUNGS: dict[str, tuple[float, bool, bool]] = {
 
 
 def texts() -> Path:
-    """What every step may look at: film reviews of the training split, other text, no labels."""
+    """Plain text for pruning and for the tokens that are kept: no labels, no development row."""
     path = FOLDER / "texts.tsv"
-    if not path.is_file():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        found = [e.text for name in ("sst2-train-2000.tsv", "calibration-mix.jsonl")
-                 for e in read_cases(DATA / name)]  # fmt: skip
-        rows = [" ".join(text.split()) for text in (*found, *builtin_texts())]
-        path.write_text("\n".join(["text", *rows]) + "\n", encoding="utf-8")
-    return path
+    return path if path.is_file() else write_texts(path, plain_texts())
 
 
-def words() -> list[Path]:
-    """Text whose tokens a trimmed vocabulary keeps."""
-    names = ("stories.jsonl", "family-calibration.jsonl")
-    return [texts(), *(DATA / name for name in names)]
+def lessons() -> Path:
+    """Text to distill on, spliced text too."""
+    path = FOLDER / "lessons.tsv"
+    plain = plain_texts()
+    return path if path.is_file() else write_texts(path, plain + spliced(plain, SPLICED))
 
 
 def run(*arguments: object) -> None:
@@ -83,15 +78,14 @@ def checkpoint(share: float, distilled: bool, trimmed: bool) -> Path:
     if distilled:
         out = FOLDER / f"{model.name}-distilled"
         if not out.is_dir():
-            run("distill", MODEL, model, "--data", texts(), "--steps", STEPS,
-                "--batch-size", BATCH, "--max-length", 128, "-o", out)  # fmt: skip
+            run("distill", MODEL, model, "--data", lessons(), "--steps", STEPS,
+                "--max-length", 128, "-o", out)  # fmt: skip
         model = out
     if trimmed:
         out = FOLDER / f"{model.name}-trimmed"
         if not out.is_dir():
-            kept = [part for path in words() for part in ("--keep-text", path)]
             # the words of a task alone are not enough for its other text: that is measured here
-            run("trim-vocab", model, *kept, "--held-out", DATA / "sst2-dev.tsv",
+            run("trim-vocab", model, "--keep-text", texts(), "--held-out", DATA / "sst2-dev.tsv",
                 "--max-changed", "100%", "-o", out)  # fmt: skip
         model = out
     return model

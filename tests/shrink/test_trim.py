@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +93,7 @@ def test_a_classifier_through_the_command(
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
 
 
-@pytest.mark.parametrize("kind", ["classifier", "llama"])
+@pytest.mark.parametrize("kind", ["classifier", "llama", "unigram"])
 @pytest.mark.parametrize("target", ["onnx", "tflite"])
 def test_both_targets_give_the_same(
     kind: str, target: str, classifier: Path, tmp_path: Path, kept_text: Path
@@ -100,10 +105,10 @@ def test_both_targets_give_the_same(
     for source, folder in zip((model, tmp_path / "small"), folders, strict=True):
         assert edgekit.export(source, folder, **options).passed
     whole, cut = (edgekit.load(folder, target=target) for folder in folders)
-    if kind == "llama":
-        same_logits(whole, cut)
-    else:
+    if kind == "classifier":
         same_probabilities(whole, cut)
+    else:
+        same_logits(whole, cut)
 
 
 def same_probabilities(whole: Any, cut: Any) -> None:
@@ -185,6 +190,43 @@ def test_scripts_are_kept_beside_text(classifier: Path, tmp_path: Path, kept_tex
     assert signs.rows[1] < plain.rows[1]  # characters, and no word
     with pytest.raises(CasesError, match="nothing can be removed"):
         trimmed(classifier, tmp_path / "latin", kept_text, keep_scripts=["latin"])
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_stopped_it_leaves_nothing_that_looks_finished(
+    classifier: Path, tmp_path: Path, kept_text: Path, killed: bool
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edgekit", "trim-vocab", classifier, "-o", out,
+               "--keep-text", kept_text, "--held-out", kept_text, "-q"]  # fmt: skip
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    written_in(tmp_path, running)
+    os.killpg(running.pid, signal.SIGKILL if killed else signal.SIGINT)
+    told = running.communicate(timeout=120)[1]
+    assert running.returncode == (-signal.SIGKILL if killed else 130), told
+    assert not out.exists()
+    if not killed:
+        assert list(tmp_path.iterdir()) == []
+
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert [p.name for p in tmp_path.iterdir()] == [out.name]
+    assert (out / "edgekit-steps.json").is_file()
+
+
+def written_in(folder: Path, running: subprocess.Popen[str]) -> None:
+    """Wait until weights lie in the work folder beside the output."""
+    until = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < until:
+        if any(folder.glob("**/*.safetensors")):
+            return
+        time.sleep(0.002)
+    pytest.fail(f"no weights were seen: exit code {running.poll()}")
 
 
 def test_every_tenth_row_is_withheld(classifier: Path, tmp_path: Path) -> None:
