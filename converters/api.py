@@ -22,6 +22,7 @@ from edgekit.converters.opening import (
     calibration_text,
     check_recipes,
     fit_tflite,
+    load_for_buckets,
     load_source,
     open_target,
     require_packages,
@@ -93,7 +94,8 @@ def export(
       recipes: names of recipes or presets; "fast" when empty.
       task: overrides what the checkpoint says.
       max_length: tokens; longer text is cut. With TFLite 128 at most when None.
-      buckets: lengths of the TFLite file's signatures; the largest is the maximum length.
+      buckets: lengths of the TFLite file's signatures; the largest is the maximum length of
+        anything but a causal language model, whose context is ``max_length``.
       cases: TSV or JSONL file of texts to judge parity on, in place of the built-in ones; .npz of
         arrays [examples, ...] by input name for a SavedModel or Keras file; a folder of pictures
         for an image model.
@@ -177,8 +179,7 @@ def export(
     with staged_folder(Path(out), force) as staging:
         progress.stage("load")
         require_packages(names)
-        asked = max_length if max_length is not None else (max(lengths) if lengths else None)
-        checkpoint = load_source(str(model), task, asked, under)
+        checkpoint = load_for_buckets(str(model), task, max_length, under, lengths)
         if checkpoint.contract.input_kind != "text":
             refuse_text_options(
                 checkpoint.contract,
@@ -186,7 +187,7 @@ def export(
             )
             check_recipes(Path(model), [r for n in names for r in parsed[n]])
         elif "tflite" in names:
-            checkpoint = fit_tflite(checkpoint, asked, lengths)
+            checkpoint = fit_tflite(checkpoint, max_length, lengths)
         if examples is None and judged is not None:
             examples = read_examples(judged, checkpoint.contract)
         if examples is None:

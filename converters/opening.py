@@ -67,6 +67,25 @@ def load_source(
         return load_checkpoint(folder, display_name(model, folder), task, max_length, base)
 
 
+def load_for_buckets(
+    model: str, task: str | None, max_length: int | None, base: str | None, lengths: Sequence[int]
+) -> Checkpoint:
+    """``load_source`` where buckets may have been asked for and no maximum length.
+
+    An encoder's largest bucket is its maximum length. A causal model reads a long prompt bucket by
+    bucket, so its buckets say nothing of its context.
+
+    Args:
+      lengths: of the buckets.
+    """
+    longest = max(lengths) if lengths and max_length is None else None
+    checkpoint = load_source(model, task, max_length or longest, base)
+    generation = checkpoint.contract.generation
+    if longest and generation is not None and generation.start_id is None:
+        return load_source(model, task, None, base)
+    return checkpoint
+
+
 def fit_tflite(
     checkpoint: Checkpoint, asked: int | None, lengths: Sequence[int] = ()
 ) -> Checkpoint:
@@ -86,7 +105,7 @@ def fit_tflite(
         shorter = with_length(checkpoint, context, ())
         chosen = tuple(lengths) or DEFAULT_PREFILL
         return with_length(shorter, context, sorted({min(n, context) for n in chosen}))
-    limit = limit if asked else min(limit, DEFAULT_BUCKETS[-1])
+    limit = limit if asked or lengths else min(limit, DEFAULT_BUCKETS[-1])
     chosen = tuple(lengths) or tuple(b for b in DEFAULT_BUCKETS if b < limit)
     return with_length(checkpoint, limit, sorted({*chosen, limit}))
 
