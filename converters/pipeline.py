@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Target, Weight, WrittenFile, never_used
+from edgekit.converters.garbage import let_go
 from edgekit.converters.kept_structure import kept_structure, structures_of, with_clusters
 from edgekit.converters.notes import (
     budget_notes,
@@ -18,7 +19,6 @@ from edgekit.converters.notes import (
     made_by,
     structure_notes,
 )
-from edgekit.converters.quantize.allocator import let_go
 from edgekit.converters.quantize.plan import apply_plan, column_factors, make_plan
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText
@@ -122,13 +122,14 @@ def run_pipeline(
     golden = make_golden(examples, rows, reference, contract, sketches)
     golden.save(folder / GOLDEN_NAME, contract)
     structures = structures_of(checkpoint.parameters)
+    weights_bytes = sum(value.nbytes for value in checkpoint.parameters.values())
     stats: dict[str, InputStats] = {}
     integer = any(r.int8_activations for target in targets for r in recipes[target.name])
     if integer and checkpoint.can_calibrate:
         progress.stage("input statistics")
         stats = input_statistics(checkpoint)
     text = calibration or CalibrationText.builtin()
-    let_go()
+    let_go(weights_bytes)
     verdicts: list[FileVerdict] = []
     dropped: set[str] = set()
     # in the hidden folder, so that a rerun clears what a killed run leaves
@@ -136,7 +137,7 @@ def run_pipeline(
         for target in targets:
             progress.stage(f"export {target.name} float32")
             model = target.export(checkpoint, Path(scratch))
-            let_go()
+            let_go(weights_bytes)
             dropped |= never_used(model)
             for recipe in recipes[target.name]:
                 budget: dict[str, Any] = {}
@@ -150,7 +151,7 @@ def run_pipeline(
                 written = write_recipe(checkpoint, target, model, recipe, made, folder, sketches)
                 calibrated = made.calibration
                 del made  # all weights of the model: they are in the file now
-                let_go()
+                let_go(weights_bytes)
                 for file in written:
                     file = with_clusters(file, structures)
                     golden = replace(golden, sketches=dict(sketches))

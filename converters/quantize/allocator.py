@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,6 @@ def give_back() -> None:
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
-
-
-def let_go() -> None:
-    """Drop what only cycles hold (graphs, and files that they map), and return the memory."""
-    gc.collect()
-    give_back()
 
 
 def _glibc() -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
+from edgekit.converters.garbage import new_objects_alone
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_onnx.entries import write_entries
 from edgekit.converters.to_onnx.write import write_graph
@@ -24,6 +25,7 @@ class OnnxTarget:
     name = "onnx"
     symmetric_activations = True
 
+    @new_objects_alone()
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
         if checkpoint.graphs:

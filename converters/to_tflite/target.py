@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from edgekit.converters.float_model import FloatModel, Weight, WrittenFile
+from edgekit.converters.garbage import new_objects_alone
 from edgekit.converters.sources.checkpoint import Checkpoint
 from edgekit.converters.to_tflite.write import write_graph
 
@@ -25,6 +26,7 @@ class TfliteTarget:
     name = "tflite"
     symmetric_activations = False
 
+    @new_objects_alone()
     def export(self, checkpoint: Checkpoint, folder: Path) -> FloatModel:
         """See ``Target.export``."""
         if checkpoint.graphs:

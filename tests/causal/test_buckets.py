@@ -1,4 +1,4 @@
-"""What ``--buckets`` says of a length depends on whether a model reads its prompt piece by piece."""
+"""What ``--buckets`` says of a length: it depends on whether a prompt is read piece by piece."""
 
 from __future__ import annotations
 
