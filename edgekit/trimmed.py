@@ -22,7 +22,8 @@ class Trimmed:
       changed: share of held-out rows that the tokenizer reads otherwise, with its interval.
       max_changed: the largest share that was allowed.
       proven_rows: held-out rows of kept tokens that were run through both models.
-      largest_difference: of their outputs, over the larger of 1 and the largest value.
+      largest_difference: of their outputs, over the larger of 1 and the largest value; None where
+        no row was left to run.
       notes: what is to be said beside figures.
     """
 
@@ -35,7 +36,7 @@ class Trimmed:
     changed: Interval
     max_changed: float
     proven_rows: int
-    largest_difference: float
+    largest_difference: float | None
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:

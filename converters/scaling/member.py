@@ -16,7 +16,7 @@ from edgekit.converters.quantize.plan import apply_plan, make_plan
 from edgekit.converters.quantize.texts import CalibrationText, texts_sha256
 from edgekit.converters.scaling.simulate import rounded, weights_of
 from edgekit.converters.scaling.text import ScoredText, text_losses
-from edgekit.converters.sweep.source import definition_of
+from edgekit.converters.sources.definition import definition_of
 
 from edgekit.audit import audit_file
 from edgekit.audit.sketch import make_sketch

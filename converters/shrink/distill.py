@@ -63,6 +63,8 @@ def distill(
 
         pupil, master = _at_one_length(pupil, master)
         refuse_without_context(lessons, pupil.contract.task, Path(data))
+        if held_out is not None:
+            refuse_without_context(judged.examples, pupil.contract.task, Path(held_out))
         lesson = Lesson(pupil, master, lessons, judged, options)
         result, store = run_training(lesson, Path(out), force, progress)
         progress.stage("write")

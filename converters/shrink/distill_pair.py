@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.definition import definition_of
 
 from edgekit.contract import Contract
 from edgekit.errors import CheckpointError, UnsupportedError
@@ -44,9 +45,10 @@ def refuse_same(student: Checkpoint, teacher: Checkpoint) -> None:
     """A model learns nothing from itself.
 
     Raises:
-      CheckpointError: the two have the same weights.
+      CheckpointError: the two have the same weights and the same configuration.
     """
-    if student.source.get("sha256") == teacher.source.get("sha256"):
+    same_weights = student.source.get("sha256") == teacher.source.get("sha256")
+    if same_weights and definition_of(student) == definition_of(teacher):
         raise CheckpointError(
             f"'{student.name}' and '{teacher.name}' are the same model: nothing is to be learnt.",
             "give the changed checkpoint as STUDENT.",

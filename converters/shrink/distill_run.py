@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from edgekit.converters.shrink.distill_store import Kept, Store
 from edgekit.converters.shrink.distill_texts import HeldOutTexts, texts_of
 from edgekit.converters.shrink.distill_train import Trainer
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.definition import definition_of
 
 from edgekit.distillation import CurvePoint, Distillation, DistillOptions
 from edgekit.errors import NotFiniteError
@@ -47,11 +49,14 @@ class Lesson:
         options = {name.replace("_", " "): v for name, v in asdict(self.options).items()}
         return {
             **options,
+            "task": self.student.contract.task,
             "max length": self.student.contract.max_length,
-            "data": texts_sha256(texts_of(self.examples)),
-            "held-out text": texts_sha256(texts_of(self.held_out.examples)),
+            "data": _digest(self.examples),
+            "held-out text": _digest(self.held_out.examples),
             "teacher": self.teacher.source.get("sha256"),
             "student": self.student.source.get("sha256"),
+            "configuration of the teacher": definition_of(self.teacher),
+            "configuration of the student": definition_of(self.student),
             "version of a package": made_by(),
         }
 
@@ -68,6 +73,11 @@ class Lesson:
             "before": result.before.mean,
             "after": result.after.mean,
         }
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    """Of rows; the same texts in other pairs are another digest."""
+    return texts_sha256([json.dumps([each.text, each.text_pair]) for each in examples])
 
 
 def run_training(

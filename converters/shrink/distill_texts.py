@@ -82,6 +82,6 @@ def refuse_without_context(lessons: Sequence[Example], task: str, path: Path) ->
     for number, each in enumerate(lessons, 1):
         if not each.text_pair:
             raise CasesError(
-                f"row {number} of data file '{path}' has no context for its question.",
+                f"row {number} of '{path}' has no context for its question.",
                 "give rows with `question` and `context`.",
             )

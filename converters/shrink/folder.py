@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,16 @@ from edgekit.staging import staged_folder
 STEPS = "edgekit-steps.json"
 #: of a checkpoint folder: weights in every format, and what training left; never copied
 _NOT_COPIED = (
-    "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.h5", "*.pt",
-    "*.pth", "*.msgpack", "*.onnx", "*.ot", "*.tflite", "adapter_config.json",
-    "trainer_state.json", STEPS, "checkpoint-*", "runs", "onnx", "openvino", "distill", "README.md",
-    ".*",
+    "*.safetensors", "*.bin", "*.h5", "*.pt", "*.pth", "*.msgpack", "*.index.json", "*.gguf",
+    "*.onnx", "*.onnx.data", "*.onnx_data*", "*.ot", "*.tflite", "*.mlmodel", "*.mlpackage", "*.pb",
+    "*.npz", "adapter_config.json", "trainer_state.json", STEPS, "checkpoint-*", "runs", "onnx",
+    "openvino", "coreml", "gguf", "original", "distill", "README.md", ".*",
+)  # fmt: skip
+#: of a tokenizer, beside tokenizer.json; with old ids in them where that one was cut
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.*", "vocab-*", "merges.txt", "*.model", "*.spm", "tekken.json", "encoder.json",
+    "*.codes", "dict*.txt",
 )  # fmt: skip
 #: a written model must give the same outputs as the one in memory, on so many texts
 _SAME, _PROBES = 1e-6, 4
@@ -172,9 +179,8 @@ def _copy_beside(place: Path, folder: Path) -> None:
 
 
 def _tokenizer_files(folder: Path) -> list[str]:
-    known = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-             "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt")  # fmt: skip
-    return [p.name for p in folder.iterdir() if p.name in known or p.suffix in (".model", ".spm")]
+    names = [path.name for path in folder.iterdir()]
+    return [name for name in names if any(fnmatch(name, known) for known in _TOKENIZER_FILES)]
 
 
 def _save_model(checkpoint: Checkpoint, folder: Path) -> None:

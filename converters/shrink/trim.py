@@ -29,6 +29,7 @@ from edgekit.converters.sources.weights_check import find_weights
 from edgekit.errors import BudgetError, UnsupportedError
 from edgekit.parity.metrics import Interval
 from edgekit.progress import Progress
+from edgekit.tasks import Example
 from edgekit.trimmed import Trimmed
 
 #: share of held-out rows that may be read otherwise
@@ -131,6 +132,7 @@ def _plan(checkpoint: Checkpoint, layout: Layout, wanted: Wanted, max_changed: f
         checkpoint.contract,
     )  # fmt: skip
     _judge(share(changed), max_changed, len(numbers))
+    _check_kept(checkpoint, files["tokenizer.json"], numbers, wanted.kept)
     same = [row for row, other in zip(wanted.held_out, changed, strict=True) if not other]
     return _Cut(tokenizer, axes, numbers, files, changed, expect(checkpoint, same, numbers))
 
@@ -142,6 +144,22 @@ def _judge(changed: Interval, allowed: float, tokens: int) -> None:
             f"{changed.high:.1%}) of {changed.n} held-out rows are read otherwise; "
             f"{100 * allowed:g}% may be.",
             "keep more text or whole scripts (--keep-script), or allow more with --max-changed.",
+        )
+
+
+def _check_kept(
+    checkpoint: Checkpoint, cut: str, numbers: Numbers, kept: Sequence[Example]
+) -> None:
+    """The text that chose the tokens is read as before, whatever its tokenizer does with it."""
+    if not kept:
+        return
+    source, contract = checkpoint.tokenizer_json, checkpoint.contract
+    changed = np.flatnonzero(changed_rows(source, cut, numbers, kept, contract))
+    if changed.size:
+        raise UnsupportedError(
+            f"with its own tokens alone, {changed.size} of {len(kept)} rows of the kept text are "
+            f"read otherwise, the first of them {kept[int(changed[0])].text[:40]!r}.",
+            "leave such rows out of --keep-text, or keep their script with --keep-script.",
         )
 
 

@@ -56,13 +56,26 @@ def read_wanted(
         )
     rows = [row for path in keep_text for row in read_texts(path)]
     if held_out is not None:
-        return Wanted(rows, read_texts(Path(held_out)), scripts, ())
+        judged = read_texts(Path(held_out))
+        return Wanted(rows, judged, scripts, _seen(rows, judged))
     kept, withheld = withhold(rows)
     note = (
         f"judged on every tenth row of the kept text ({len(withheld)}), which chose no token; name "
         "other text with --held-out"
     )
     return Wanted(kept, withheld, scripts, (note,))
+
+
+def _seen(kept: Sequence[Example], judged: Sequence[Example]) -> tuple[str, ...]:
+    """A note where the text to judge on is the text that chose."""
+    known = {(row.text, row.text_pair) for row in kept}
+    both = sum((row.text, row.text_pair) in known for row in judged)
+    if not both:
+        return ()
+    return (
+        f"{both} of {len(judged)} held-out rows are rows of the kept text: the share says nothing "
+        "of other text",
+    )
 
 
 def kept_ids(

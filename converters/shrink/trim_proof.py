@@ -65,12 +65,14 @@ def expect(checkpoint: Checkpoint, examples: Sequence[Example], numbers: Numbers
     return Expected(tuple(rows), tuple(outputs))
 
 
-def largest_difference(trimmed: Checkpoint, expected: Expected) -> float:
-    """The largest difference of outputs, over the larger of 1 and the largest value.
+def largest_difference(trimmed: Checkpoint, expected: Expected) -> float | None:
+    """The largest difference of outputs, over the larger of 1 and the largest value; None of none.
 
     Raises:
       InternalError: above what another order of sums explains.
     """
+    if not expected.rows:
+        return None
     worst = 0.0
     for row, want in zip(expected.rows, expected.outputs, strict=True):
         got = trimmed.reference([row])

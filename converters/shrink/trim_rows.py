@@ -15,16 +15,24 @@ from edgekit.converters.shrink.vocabularies import Numbers
 
 from edgekit.errors import UnsupportedError
 
+#: settings that hold the number of rows; Marian says it of its decoder once more
+_SIZES = ("vocab_size", "decoder_vocab_size")
+
 
 def vocabulary_axes(model: Any) -> dict[str, int]:
     """The axis of tokens, by the name of each parameter and buffer that has one.
 
     Raises:
-      UnsupportedError: there are none, or one has several such axes.
+      UnsupportedError: there are none, one has several such axes, or the decoder has tokens of its
+        own.
     """
     before = int(model.config.vocab_size)
+    if any(getattr(model.config, name, None) not in (None, before) for name in _SIZES):
+        raise UnsupportedError(
+            "its decoder has a vocabulary of its own.", "models with one vocabulary can be cut."
+        )
     wider = copy.deepcopy(model.config)
-    wider.vocab_size = before + 1
+    _set_size(wider, before + 1)
     shapes, others = _shapes(model, model.config), _shapes(model, wider)
     found = {}
     for name, shape in shapes.items():
@@ -86,7 +94,13 @@ def cut_rows(model: Any, axes: Mapping[str, int], numbers: Numbers) -> None:
     renumber_settings(model.config, numbers)
     if getattr(model, "generation_config", None) is not None:
         renumber_settings(model.generation_config, numbers)
-    model.config.vocab_size = after
+    _set_size(model.config, after)
+
+
+def _set_size(config: Any, rows: int) -> None:
+    for name in _SIZES:
+        if getattr(config, name, None) is not None:
+            setattr(config, name, rows)
 
 
 def parameter_count(model: Any) -> int:

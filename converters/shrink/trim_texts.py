@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from edgekit.converters.shrink.vocabularies import Numbers
+from edgekit.converters.shrink.vocabularies import Numbers, vocabulary_of
 
 from edgekit.contract import Contract
 from edgekit.errors import CasesError
@@ -29,7 +30,7 @@ def read_texts(path: Path) -> list[Example]:
     Raises:
       CasesError: missing, empty, not UTF-8, or without a column of text.
     """
-    if path.suffix != ".txt":
+    if path.suffix.lower() != ".txt":
         return [e for e in read_cases(path) if e.text or e.text_pair]
     return [Example(line.strip()) for line in read_text(path).split("\n") if line.strip()]
 
@@ -50,12 +51,33 @@ def withhold(rows: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 def used_ids(tokenizer_json: str, rows: Sequence[Example]) -> set[int]:
-    """Ids of all tokens of some text, however long; special ones around it are left out."""
+    """Ids of all tokens of some text, however long; special ones around it are left out.
+
+    Those that an unknown word gets stuck behind are among them: without one it might be read.
+    """
     tokenizer = _tokenizer(tokenizer_json)
+    vocabulary = vocabulary_of(json.loads(tokenizer_json)["model"])
     found: set[int] = set()
-    for encoding in tokenizer.encode_batch(_inputs(rows), add_special_tokens=False):
+    for row, encoding in zip(
+        rows, tokenizer.encode_batch(_inputs(rows), add_special_tokens=False), strict=True
+    ):
         found.update(encoding.ids)
+        for word in _words_of(tokenizer, row, encoding, vocabulary.unknown):
+            found.update(vocabulary.tried(word))
     return found
+
+
+def _words_of(tokenizer: Any, row: Example, encoding: Any, token: int | None) -> Iterator[str]:
+    """The words, as the vocabulary gets them, that became that token as a whole."""
+    if token not in encoding.ids:
+        return
+    for number, text, (begin, end) in zip(
+        encoding.ids, encoding.sequence_ids, encoding.offsets, strict=True
+    ):
+        if number == token:
+            word = (row.text_pair if text else row.text) or ""
+            word = word[begin:end]
+            yield tokenizer.normalizer.normalize_str(word) if tokenizer.normalizer else word
 
 
 def changed_rows(

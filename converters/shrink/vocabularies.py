@@ -2,7 +2,9 @@
 
 Why text whose tokens are all kept gives the same tokens again:
 
-- *WordPiece* takes the longest piece that fits. A piece that was the longest still is one.
+- *WordPiece* takes the longest piece that fits. A piece that was the longest still is one. A word
+  that ends nowhere is unknown: the pieces that it got stuck behind are kept as well, or a shorter
+  one might lead on. An unknown word of other text may so become known.
 - *Unigram* takes the best path. Fewer paths compete with it, scores stay, and a piece of the lowest
   score is kept, from which the score of unknown characters is counted.
 - *BPE* applies the merge of the lowest rank first. No merge crosses the border of a token that
@@ -12,6 +14,7 @@ Why text whose tokens are all kept gives the same tokens again:
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
@@ -42,6 +45,9 @@ class Vocabulary(Protocol):
     def with_ways(self, ids: Collection[int]) -> set[int]:
         """The ids, and those of every token on the way to one of them."""
 
+    def tried(self, word: str) -> set[int]:
+        """Ids of the tokens that an unknown word got stuck behind."""
+
     def bare(self, token: str) -> str:
         """A token without the marks of where it stands in a word."""
 
@@ -66,6 +72,10 @@ class WordLevel:
         """See ``Vocabulary``: there is nothing between a text and its token."""
         return set(ids)
 
+    def tried(self, word: str) -> set[int]:
+        """See ``Vocabulary``: a word is looked up whole."""
+        return set()
+
     def bare(self, token: str) -> str:
         """See ``Vocabulary``."""
         return token
@@ -78,6 +88,22 @@ class WordLevel:
 
 class WordPiece(WordLevel):
     """The longest piece that fits, from the left (Wu et al., 2016)."""
+
+    def tried(self, word: str) -> set[int]:
+        """See ``Vocabulary``: the longest pieces, up to where none fits."""
+        prefix = self._model.get("continuing_subword_prefix") or ""
+        found: set[int] = set()
+        if len(word) > self._model.get("max_input_chars_per_word", math.inf):
+            return found
+        begin = 0
+        while begin < len(word):
+            mark, ends = prefix if begin else "", range(len(word), begin, -1)
+            end = next((end for end in ends if mark + word[begin:end] in self.ids), None)
+            if end is None:
+                return found
+            found.add(self.ids[mark + word[begin:end]])
+            begin = end
+        return found
 
     def bare(self, token: str) -> str:
         """See ``Vocabulary``."""
@@ -172,6 +198,10 @@ class Unigram:
     def with_ways(self, ids: Collection[int]) -> set[int]:
         """See ``Vocabulary``: a path is taken whole."""
         return set(ids)
+
+    def tried(self, word: str) -> set[int]:
+        """See ``Vocabulary``: what is unknown is a character, whatever is around it."""
+        return set()
 
     def bare(self, token: str) -> str:
         """See ``Vocabulary``."""

@@ -33,9 +33,13 @@ def kept_width(width: int, share: float) -> int:
     kept = width if share == 1 else round(share * width / block) * block
     if kept == 0 or (share < 1 and kept >= width):
         some = "none" if kept == 0 else "all"
+        least, most = block / width, (math.ceil(width / block) - 1) * block / width
+        hint = f"--ffn {least:.3g} keeps one block, --ffn {most:.3g} all but one."
+        if most == least:
+            hint = f"--ffn {least:.3g} keeps one of its two blocks."
+        if most < least:
+            hint = "it is one block, and stays as it is: leave this model unpruned."
         raise UsageError(
-            f"--ffn {share:g} of {width} neurons in blocks of {block} is {some} of them.",
-            f"--ffn {block / width:.3g} keeps one block, "
-            f"--ffn {(math.ceil(width / block) - 1) * block / width:.3g} all but one.",
+            f"--ffn {share:g} of {width} neurons in blocks of {block} is {some} of them.", hint
         )
     return kept

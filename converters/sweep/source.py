@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from edgekit.converters.pipeline import quantized, write_file, write_recipe
 from edgekit.converters.quantize.statistics import InputStats, input_statistics
 from edgekit.converters.quantize.texts import CalibrationText, shared_texts, texts_sha256
 from edgekit.converters.sources.checkpoint import Checkpoint
+from edgekit.converters.sources.definition import definition_of
 from edgekit.converters.sweep.clock import Clock
 from edgekit.converters.sweep.comparable import require_comparable
 from edgekit.converters.sweep.labelled import Labelled
@@ -217,12 +216,3 @@ def _opened(setup: Setup, model: str, base: str | None) -> Checkpoint:
     checkpoint = load_source(model, setup.task, setup.max_length, base)
     require_text(checkpoint.contract, "a sweep")
     return fit_tflite(checkpoint, setup.max_length) if "tflite" in setup.targets else checkpoint
-
-
-def definition_of(checkpoint: Checkpoint) -> str:
-    """sha256 of what makes a model of the weights: contract, tokenizer, configuration."""
-    config = {} if checkpoint.model is None else checkpoint.model.config.to_dict()
-    config.pop("_name_or_path", None)
-    parts = [checkpoint.contract.to_json(), checkpoint.tokenizer_json, config]
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()

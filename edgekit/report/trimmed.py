@@ -28,7 +28,7 @@ def lines(result: Trimmed) -> list[str]:
     proven = (
         f"the same outputs on {result.proven_rows} rows of kept tokens "
         f"(largest difference {result.largest_difference:.1e})"
-        if result.proven_rows
+        if result.largest_difference is not None
         else "no held-out row was left to prove outputs on"
     )
     return [

@@ -124,6 +124,9 @@ def test_stopped_between_checkpoints_it_ends_in_the_same_weights(
     assert not (tmp_path / "out").exists()
     with pytest.raises(FolderExistsError, match="another learning rate"):
         taught(embedder, student, texts, tmp_path / "out", replace(SHORT, learning_rate=1e-4))
+    with pytest.raises(FolderExistsError, match="another task"):
+        distill(embedder, student, texts[0], tmp_path / "out", SHORT, held_out=texts[1],
+                task="feature-extraction")  # fmt: skip
 
     steps = []
     monkeypatch.setattr(Store, "write", lambda s, kept: (steps.append(kept.done), write(s, kept)))

@@ -208,7 +208,7 @@ def test_a_question_without_a_context_is_told(tmp_path: Path) -> None:
     rows = [Example("who?", "a context"), Example("when?")]
 
     refuse_without_context(rows, "sentence-embedding", tmp_path)
-    with pytest.raises(CasesError, match=r"row 2 .* no context"):
+    with pytest.raises(CasesError, match=r"row 2 of .* no context"):
         refuse_without_context(rows, "question-answering", tmp_path)
 
 

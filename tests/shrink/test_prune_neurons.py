@@ -122,11 +122,15 @@ def test_widths_are_whole_blocks(width: int, share: float, kept: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "share", "some"), [(1536, 0.005, "none"), (64, 0.9, "all"), (16, 0.6, "all")]
-)
-def test_a_share_of_no_or_all_blocks(width: int, share: float, some: str) -> None:
-    with pytest.raises(UsageError, match=f"is {some} of them"):
+    ("width", "share", "some", "hint"),
+    [(1536, 0.005, "none", "--ffn 0.0208 keeps one block, --ffn 0.979 all but one"),
+     (64, 0.9, "all", "--ffn 0.5 keeps one of its two blocks"),
+     (16, 0.6, "all", "stays as it is"), (32, 0.2, "none", "stays as it is")],
+)  # fmt: skip
+def test_a_share_of_no_or_all_blocks(width: int, share: float, some: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"is {some} of them") as caught:
         kept_width(width, share)
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan"), float("inf")])

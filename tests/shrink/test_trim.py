@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def trimmed(model: Path, out: Path, kept_text: Path, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "kind", ["unigram", "byte-fallback", "llama", "gpt2", "opt", "t5", "bart", "m2m_100"]
+    "kind", ["unigram", "byte-fallback", "llama", "gpt2", "opt", "t5", "bart", "m2m_100", "marian"]
 )
 def test_outputs_are_the_same_and_the_step_says_so(
     kind: str, tmp_path: Path, kept_text: Path
@@ -72,6 +73,7 @@ def test_outputs_are_the_same_and_the_step_says_so(
     [step] = read_steps(out)
     assert (step["step"], step["proven_rows"]) == ("trim-vocab", KEPT)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    assert config["vocab_size"] == config.get("decoder_vocab_size", result.rows[1])
     assert config["vocab_size"] == result.rows[1]
 
 
@@ -234,3 +236,20 @@ def test_every_tenth_row_is_withheld(classifier: Path, tmp_path: Path) -> None:
     result = trim_vocab(classifier, tmp_path / "out", [kept], max_changed=1)
     assert (result.changed.n, result.changed.mean, result.proven_rows) == (1, 1.0, 0)
     assert "every tenth row of the kept text (1)" in result.notes[0]
+    assert result.largest_difference is None  # nothing was left to run
+
+
+def test_files_with_old_ids_and_weights_of_other_kinds_are_not_copied(
+    classifier: Path, tmp_path: Path, kept_text: Path
+) -> None:
+    model = Path(shutil.copytree(classifier, tmp_path / "model"))
+    old = ("model.gguf", "model.onnx.data", "coreml/weights.mlmodel", "original/tokenizer.model",
+           "tekken.json", "vocab-src.json", "bpe.codes", "dict.txt")  # fmt: skip
+    for name in (*old, "notes.txt", "1_Pooling/config.json"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_text("{}", encoding="utf-8")
+    result = trimmed(model, tmp_path / "out", kept_text)
+    found = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")}
+    assert not found.intersection(old)
+    assert {"notes.txt", "1_Pooling/config.json"} <= found
+    assert any("held-out rows are rows of the kept text" in note for note in result.notes)

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_wrong_use(refused: Refused, classifier: Path, kept: Path) -> None:
 def test_text_that_is_not_there(
     refused: Refused, classifier: Path, kept: Path, tmp_path: Path
 ) -> None:
-    assert "does not exist" in refused(3, classifier, "--keep-text", tmp_path / "no.txt")
+    assert "does not exist" in refused(3, classifier, "--keep-text", tmp_path / "no.TXT")
     empty = tmp_path / "empty.txt"
     empty.write_text(" \n\n", encoding="utf-8")
     assert "is empty" in refused(3, classifier, "--keep-text", empty)
@@ -89,6 +90,23 @@ def test_nothing_to_remove(refused: Refused, classifier: Path, tmp_path: Path) -
     everything = write_texts(tmp_path / "all.jsonl", words)
     told = refused(3, classifier, "--keep-text", everything, "--held-out", everything)
     assert "nothing can be removed: all" in told
+
+
+def test_a_tokenizer_that_reads_its_own_kept_text_otherwise(
+    refused: Refused, classifier: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.converters.shrink import trim
+
+    everything = trim.kept_ids
+
+    def without_the_last(*arguments: Any) -> set[int]:
+        found = everything(*arguments)
+        words = [i for i, token in arguments[1].tokens.items() if i in found and len(token) > 3]
+        return found - {max(words)}
+
+    monkeypatch.setattr(trim, "kept_ids", without_the_last)
+    told = refused(5, classifier, "--keep-text", kept, "--max-changed", "100%")
+    assert "rows of the kept text are read otherwise, the first of them" in told
 
 
 def test_special_tokens_that_would_be_lost(refused: Refused, broken: Path, kept: Path) -> None:

@@ -13,7 +13,7 @@ from edgekit.converters.held_out import evaluation_texts
 from edgekit.converters.shrink.trim_ids import named_ids, renumbered
 from edgekit.converters.shrink.trim_texts import used_ids
 from edgekit.converters.shrink.trim_tokenizer import TokenizerFile, dropped_files, numbered
-from edgekit.converters.shrink.vocabularies import Bpe
+from edgekit.converters.shrink.vocabularies import Bpe, vocabulary_of
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from edgekit.errors import CheckpointError, UnsupportedError
@@ -231,10 +231,42 @@ def test_ids_that_the_library_would_give_otherwise() -> None:
 def test_ids_in_settings_are_found_and_renumbered_however_deep() -> None:
     settings = {
         "eos_token_id": [7, 8], "pad_token_id": None, "bos_token_id": -1, "vocab_size": 7,
-        "bad_words_ids": [[7], [9, 8]], "hidden_size": 8,
+        "bad_words_ids": [[7], [9, 8]], "hidden_size": 8, "use_token_ids": True,
+        "forced_decoder_ids": [[1, 9]], "sequence_bias": [[[8, 9], 7]], "image_token_index": 8,
+        "task_specific_params": {"short": {"eos_token_id": 9, "max_length": 7}},
     }  # fmt: skip
-    assert [number for _, number in named_ids(settings)] == [7, 8, 7, 9, 8]
+    found = [number for _, number in named_ids(settings)]
+    assert found == [7, 8, 7, 9, 8, 9, 8, 9, 8, 9]
     assert renumbered(settings, {7: 0, 8: 1, 9: 2}) == {
         "eos_token_id": [0, 1], "pad_token_id": None, "bos_token_id": -1,
-        "bad_words_ids": [[0], [2, 1]],
+        "bad_words_ids": [[0], [2, 1]], "use_token_ids": True,
+        "forced_decoder_ids": [[1, 2]], "sequence_bias": [[[1, 2], 7]], "image_token_index": 1,
+        "task_specific_params": {"short": {"eos_token_id": 2, "max_length": 7}},
     }  # fmt: skip
+
+
+def test_an_unknown_word_of_kept_text_stays_unknown() -> None:
+    """Without the longest piece that it got stuck behind, a shorter one would lead on."""
+    vocabulary = {"[UNK]": 0, "a": 1, "c": 2, "ab": 3, "##bx": 4, "##b": 5, "gone": 6}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    text = tokenizer.to_str()
+    file = TokenizerFile.read(text)
+    rows = [Example("cbx"), Example("c", "ABX cb")]
+    kept = used_ids(text, rows) | file.always()
+    assert kept == {0, 1, 2, 3, 4, 5}
+    cut = Tokenizer.from_str(file.cut(numbered(kept)))
+    assert cut.encode("abx cbx").tokens == ["[UNK]", "c", "##bx"]
+    without = Tokenizer.from_str(file.cut(numbered(kept - {3})))
+    assert without.encode("abx").tokens == ["a", "##bx"]
+
+
+def test_what_a_word_gets_stuck_behind() -> None:
+    model = {"type": "WordPiece", "vocab": {"a": 0, "ab": 1, "##c": 2, "##cd": 3, "[UNK]": 4},
+             "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 6}  # fmt: skip
+    vocabulary = vocabulary_of(model)
+    assert vocabulary.tried("abcdx") == {1, 3}
+    assert vocabulary.tried("x") == set()
+    assert vocabulary.tried("abcdxyz") == set()  # too long: it was never looked at
