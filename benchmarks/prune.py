@@ -11,6 +11,7 @@ and perplexity of the story model. Rows that were measured are kept, so an inter
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
 from typing import Any
@@ -103,19 +104,26 @@ def files(found: dict[str, Any]) -> None:
 def tasks(found: dict[str, Any]) -> None:
     """What a task's own metric says of the float models."""
     models, data = SHARED / "models", SHARED / "data"
-    for name, rows, metric in (
-        ("minilm-sst2", "sst2-dev.tsv", "accuracy"),
-        ("stories260k", "stories.jsonl", "perplexity"),
+    tales = (data / "stories.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    fitted, scored = WORK / "tales-fitted.jsonl", WORK / "tales-scored.jsonl"
+    fitted.write_text("".join(tales[:64]), encoding="utf-8")
+    scored.write_text("".join(tales[64:]), encoding="utf-8")
+    for name, rows, metric, own in (
+        ("minilm-sst2", data / "sst2-dev.tsv", "accuracy", data / "sst2-train-2000.tsv"),
+        ("stories260k", scored, "perplexity", fitted),
     ):
-        for share in SHARES:
-            if f"{name} {share}" in found["tasks"]:
+        for share, (text, calibration) in itertools.product(
+            SHARES, (("built-in", None), ("its own kind of", own))
+        ):
+            if f"{name} {share} {text}" in found["tasks"]:
                 continue
             out = WORK / f"prune-{name}-{share}"
-            api.prune(models / name, out, share, force=True, progress=Progress.to_stderr())
-            found["tasks"][f"{name} {share}"] = {
-                "model": name, "share": share, "metric": metric,
-                "before": _value(models / name, data / rows, metric),
-                "after": _value(out, data / rows, metric),
+            api.prune(models / name, out, share, calibration=calibration, force=True,
+                      progress=Progress.to_stderr())  # fmt: skip
+            found["tasks"][f"{name} {share} {text}"] = {
+                "model": name, "share": share, "text": text, "metric": metric,
+                "before": _value(models / name, rows, metric),
+                "after": _value(out, rows, metric),
             }  # fmt: skip
             save(NAME, found)
 
@@ -163,8 +171,8 @@ def show() -> None:
         form = ".1%" if row["metric"] == "accuracy" else ".3f"
         (before, *_), (after, low, high) = row["before"], row["after"]
         print(
-            f"\n{row['model']}, {row['share']:.0%} kept: {row['metric']} {before:{form}} -> "
-            f"{after:{form}} (95 %: {low:{form}} to {high:{form}})"
+            f"\n{row['model']}, {row['share']:.0%} kept, fitted on {row['text']} text: "
+            f"{row['metric']} {before:{form}} -> {after:{form}} (95 %: {low:{form}} to {high:{form}})"
         )
 
 
