@@ -172,7 +172,8 @@ def show() -> None:
         (before, *_), (after, low, high) = row["before"], row["after"]
         print(
             f"\n{row['model']}, {row['share']:.0%} kept, fitted on {row['text']} text: "
-            f"{row['metric']} {before:{form}} -> {after:{form}} (95 %: {low:{form}} to {high:{form}})"
+            f"{row['metric']} {before:{form}} -> {after:{form}} "
+            f"(95 %: {low:{form}} to {high:{form}})"
         )
 
 
