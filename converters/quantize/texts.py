@@ -83,11 +83,12 @@ def shared_texts(calibration: Sequence[str], cases: Sequence[str]) -> list[str]:
 
     White space and case aside; texts of fewer than three words do not count.
     """
-    seen = {_plain(text) for text in calibration}
-    return [t for t in cases if len(t.split()) >= 3 and _plain(t) in seen]
+    seen = {plain(text) for text in calibration}
+    return [t for t in cases if len(t.split()) >= 3 and plain(t) in seen]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text as it is compared with others: white space and case aside."""
     return " ".join(text.casefold().split())
 
 

@@ -30,6 +30,7 @@ def distill(
     held_out: str | os.PathLike[str] | None = None,
     task: str | None = None,
     max_length: int | None = None,
+    base: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Distillation:
@@ -46,6 +47,7 @@ def distill(
       held_out: file of texts to measure on, in place of the built-in evaluation text.
       task: overrides what the student's checkpoint says.
       max_length: tokens; longer text is cut.
+      base: of a teacher that is an adapter, where it does not name one that is there.
       force: replace an existing result, and drop interrupted work that was begun otherwise.
       progress: where steps are told.
     Raises:
@@ -55,10 +57,12 @@ def distill(
     options.check()
     lessons = lessons_of(Path(data))
     judged = judged_on(lessons, None if held_out is None else Path(held_out))
-    refuse_inside(Path(out), resolve(str(teacher)))
+    under = None if base is None else os.fspath(base)
+    for source in (str(teacher), *([] if under is None else [under])):
+        refuse_inside(Path(out), resolve(source))
     progress.stage("load")
     with changing(str(student), Path(out), force, task, max_length) as (pupil, folder):
-        master = load_source(str(teacher), task, max_length, None)
+        master = load_source(str(teacher), task, max_length, under)
         from edgekit.converters.shrink.distill_run import Lesson, run_training
 
         pupil, master = _at_one_length(pupil, master)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.converters.held_out import evaluation_texts
-from edgekit.converters.quantize.texts import shared_texts
+from edgekit.converters.quantize.texts import plain, shared_texts
 
 from edgekit.errors import CasesError
 from edgekit.tasks import Example
@@ -55,8 +55,14 @@ def judged_on(lessons: Sequence[Example], path: Path | None) -> HeldOutTexts:
         found = [Example(text, given[i - 1] if paired else None) for i, text in enumerate(given)]
     else:
         found = lessons_of(path)
+    # a row that is trained on, however short; and one that shares a whole sentence with another
+    rows = {_row(each) for each in lessons}
     known = set(shared_texts(texts_of(lessons), texts_of(found)))
-    kept = [each for each in found if known.isdisjoint((each.text, each.text_pair))]
+    kept = [
+        each
+        for each in found
+        if _row(each) not in rows and known.isdisjoint((each.text, each.text_pair))
+    ]
     if len(kept) < 2:
         raise CasesError(
             f"of {len(found)} held-out texts {len(kept)} are not in the data, and 2 are needed.",
@@ -64,6 +70,10 @@ def judged_on(lessons: Sequence[Example], path: Path | None) -> HeldOutTexts:
         )
     name = "built-in" if path is None else path.name
     return HeldOutTexts(name, tuple(kept), len(found) - len(kept))
+
+
+def _row(example: Example) -> tuple[str, str]:
+    return plain(example.text), plain(example.text_pair or "")
 
 
 def texts_of(examples: Sequence[Example]) -> list[str]:

@@ -73,6 +73,7 @@ def changing(
     with staged_folder(out, force, marker=STEPS) as staging:
         checkpoint = load_source(model, task, max_length, base)
         require_text(checkpoint.contract, "changing a checkpoint")
+        refuse_inside(out, find_layout(checkpoint.folder, base).model)  # the base of an adapter
         yield checkpoint, staging
 
 

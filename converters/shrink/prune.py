@@ -83,7 +83,7 @@ def prune(
       task, max_length, base: as for ``export``.
       progress: where stages are told.
     Raises:
-      UsageError: no such share, or no whole block is left or none removed.
+      UsageError: no such share, or no whole block is left, or none removed for a share below 1.
       UnsupportedError: the model's FFNs cannot be cut, with the reason.
       EdgekitError: source or folder cannot be used.
     """

@@ -30,6 +30,8 @@ from edgekit.cli.main import print_json
 @click.option("--max-length", type=click.IntRange(min=3), metavar="N",
               help="Tokens; longer text is cut.")  # fmt: skip
 @click.option("--task", help="What the models are for; default: what the student says.")
+@click.option("--base", metavar="MODEL",
+              help="Base of a teacher that is a peft adapter; default: what it names.")  # fmt: skip
 @options.threads
 @click.option("--force", is_flag=True,
               help="Replace an earlier result; drop interrupted work begun otherwise.")  # fmt: skip
@@ -51,6 +53,7 @@ def command(
     checkpoint_every: int,
     max_length: int | None,
     task: str | None,
+    base: str | None,
     threads: int,
     force: bool,
     as_json: bool,
@@ -92,6 +95,7 @@ def command(
         ),
         held_out=held_out,
         task=task,
+        base=base,
         max_length=max_length,
         force=force,
         progress=Progress.silent() if quiet else Progress.to_stderr(),

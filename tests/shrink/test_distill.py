@@ -105,6 +105,26 @@ def test_a_language_model(texts: tuple[Path, Path], tmp_path: Path) -> None:
     assert found.won_back > 0.1
 
 
+def test_the_base_of_a_teacher_that_is_an_adapter_can_be_named(
+    embedder: Path, student: Path, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    import peft
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(embedder)
+    settings = peft.LoraConfig(target_modules=["query"], init_lora_weights=False)
+    peft.get_peft_model(model, settings).save_pretrained(str(tmp_path / "adapter"))
+    path = tmp_path / "adapter" / "adapter_config.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**told, "base_model_name_or_path": "nobody/here"}))
+    command = ["distill", tmp_path / "adapter", student, "--data", texts[0], "--held-out", texts[1],
+               "-o", tmp_path / "out", "--steps", "2", "-q"]  # fmt: skip
+
+    assert run_command([str(part) for part in command]) == 3
+    assert run_command([str(part) for part in (*command, "--base", embedder)]) == 0
+    assert read_steps(tmp_path / "out")[-1]["teacher"]["name"] == "adapter"
+
+
 def test_stopped_between_checkpoints_it_ends_in_the_same_weights(
     embedder: Path, student: Path, texts: tuple[Path, Path], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

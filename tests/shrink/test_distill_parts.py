@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,6 +203,22 @@ def test_no_text_is_both_trained_and_measured_on(tmp_path: Path) -> None:
     assert held.left_out == 1
     with pytest.raises(CasesError, match="of 3 held-out texts 1 are not in the data"):
         judged_on([Example("one two three"), Example("four five six")], path)
+
+
+def test_short_texts_are_not_measured_on_either(tmp_path: Path) -> None:
+    path = write_texts(tmp_path / "held.jsonl", ("Ok", "very nice", "one two three", "four", "no"))
+    held = judged_on([Example("ok"), Example("Very  nice"), Example("one two three four")], path)
+
+    assert [each.text for each in held.examples] == ["one two three", "four", "no"]
+    assert held.left_out == 2
+    # a short question is no leak, a context is
+    pairs = [Example("who?", "a context of words"), Example("who?", "another one of them")]
+    (tmp_path / "pairs.jsonl").write_text(
+        "".join(f"{json.dumps({'question': e.text, 'context': e.text_pair})}\n" for e in pairs) * 2,
+        encoding="utf-8",
+    )
+    held = judged_on(pairs[:1], tmp_path / "pairs.jsonl")
+    assert [each.text_pair for each in held.examples] == ["another one of them"] * 2
 
 
 def test_a_question_without_a_context_is_told(tmp_path: Path) -> None:

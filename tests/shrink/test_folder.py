@@ -110,6 +110,29 @@ def test_only_such_a_folder_is_replaced(embedder: Path, tmp_path: Path) -> None:
         again(embedder, embedder / "out")
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_the_base_of_an_adapter_is_never_written_into(
+    named: bool, embedder: Path, tmp_path: Path
+) -> None:
+    import peft
+    from transformers import AutoModel
+
+    base, adapter = again(embedder, tmp_path / "base"), tmp_path / "adapter"
+    model = AutoModel.from_pretrained(base)
+    settings = peft.LoraConfig(target_modules=["query"], init_lora_weights=False)
+    peft.get_peft_model(model, settings).save_pretrained(str(adapter))
+    before = stored(base)
+    given = str(base) if named else None
+    for out in (base, base / "inside"):
+        with (
+            pytest.raises(UsageError, match="lie in each other"),
+            changing(str(adapter), out, True, base=given),
+        ):
+            pytest.fail("the base was opened for writing")
+    assert not (base / "inside").exists()
+    assert sorted(stored(base)) == sorted(before)
+
+
 def test_loaded_again_it_is_a_source_like_any(embedder: Path, tmp_path: Path) -> None:
     out = again(embedder, tmp_path / "out")
     first, second = (load_source(str(p), None, None, None) for p in (embedder, out))
