@@ -12,7 +12,7 @@
     |  |- CasesError                3    file of texts
     |  |- ConfigError               3    edgekit.toml
     |  |- FolderExistsError         3    the output folder is there already
-    |  |- FolderBusyError           3    another export writes into it
+    |  |- FolderBusyError           3    another command writes into it
     |  |- PromptError               3    a prompt is empty, too long, or not of this tokenizer
     |  |- CacheFullError            3    more tokens than the cache of a file holds
     |  `- ArtifactError             3    exported folder or file missing, tampered, truncated

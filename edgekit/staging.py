@@ -29,7 +29,7 @@ def staged_folder(out: Path, force: bool, marker: str = MANIFEST_NAME) -> Iterat
       marker: the file by which a folder of this kind is known.
     Raises:
       FolderExistsError: it exists and ``force`` is off.
-      FolderBusyError: another export is writing into it.
+      FolderBusyError: another command is writing into it.
       MachineError: no permission, disk full.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link at out
@@ -132,7 +132,7 @@ def _lock(path: Path, out: Path) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise FolderBusyError(
-                f"another export is writing into '{out}'.",
+                f"another command is writing into '{out}'.",
                 "wait for it, or choose another folder.",
             ) from None
         # its last holder may have removed the file between our open and our lock

@@ -105,9 +105,10 @@ def _undecided(
     overlap = all(a.loss.low <= chosen.loss.high and chosen.loss.low <= a.loss.high for a in rivals)
     why = "their intervals overlap" if overlap else f"an interval reaches across {tolerance:g}"
     losses = ", ".join(f"{p.name} {number(p.loss.low)} to {number(p.loss.high)}" for p in both)
+    safe = "safe" if both[-1].loss.high <= tolerance else "safer"
     sentence = (
-        f"{target}: undecided between {names}: {why} ({losses}); {chosen.name} is {reason}; "
-        f"{both[-1].name} is the safe choice."
+        f"{target}: undecided between {names}: {why} (loss: {losses}); {chosen.name} is {reason}; "
+        f"{both[-1].name} is the {safe} choice."
     )
     undecided = tuple(p.name for p in both)
     return Recommendation(target, chosen.recipe, undecided, sentence, chosen.model)

@@ -117,7 +117,7 @@ def test_two_exports_into_one_folder(classifier: Path, tmp_path: Path) -> None:
         if "exists" in other.stderr:  # the first was done before this one came to look
             continue
         assert other.returncode == 3
-        assert "another export is writing into" in other.stderr
+        assert "another command is writing into" in other.stderr
         assert "hint: wait for it" in other.stderr
         assert "Traceback" not in other.stderr
     assert second.returncode == 3

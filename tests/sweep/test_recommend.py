@@ -41,8 +41,13 @@ def test_a_smaller_file_that_may_do_too_is_undecided() -> None:
     assert found.recipe == "w4c"
     assert found.undecided == ("w3c", "w4c")
     assert "undecided between w3c (0.10 MB) and w4c (0.12 MB)" in found.sentence
-    assert "their intervals overlap" in found.sentence
+    assert "their intervals overlap (loss: w3c " in found.sentence
     assert "w4c is the safe choice" in found.sentence
+
+
+def test_a_file_that_may_lose_too_much_itself_is_only_the_safer_one() -> None:
+    points = [point("w3c", 100, 0.0105, 0.005), point("w4c", 120, 0.0096, 0.003)]
+    assert "w4c is the safer choice" in recommend(points, "onnx").sentence
 
 
 def test_a_file_that_may_not_do_names_the_next_that_surely_will() -> None:
