@@ -46,7 +46,7 @@ def _visited(values: Mapping[Any, Any], visit: Callable[[str, int], int]) -> dic
     found: dict[str, Any] = {}
     for key, value in values.items():
         if key == _FORCED and value:
-            found[key] = [[place, _each(value_, key, visit)] for place, value_ in value]
+            found[key] = [[place, _each(number, key, visit)] for place, number in value]
         elif key == _BIASES and value:
             pairs = value.items() if isinstance(value, Mapping) else value
             found[key] = [[_each(ids, key, visit), bias] for ids, bias in pairs]
